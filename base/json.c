@@ -10,6 +10,7 @@
 #include "base/buf.h"
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53: above it a double skips whole numbers */
+#define PRINT_MAX 999999999999999ULL /* cJSON prints 15 digits and takes what is near for equal */
 #define PRETTY_MAX ((size_t)256 << 20)
 
 /*
@@ -519,7 +520,7 @@ void json_put_u64(cJSON *obj, const char *key, uint64_t value)
 {
 	char text[24];
 
-	if (value <= (uint64_t)EXACT_MAX) {
+	if (value <= PRINT_MAX) {
 		put(obj, key, cJSON_CreateNumber((double)value));
 		return;
 	}

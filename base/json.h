@@ -61,8 +61,8 @@ int json_get_pairs(const cJSON *obj, const char *key, size_t max_items, size_t m
 /* Writers: add to @obj; the _opt forms add nothing for NULL, empty or unset values. */
 void json_put_str(cJSON *obj, const char *key, const char *value);
 void json_put_str_opt(cJSON *obj, const char *key, const char *value);
-void json_put_u64(cJSON *obj, const char *key,
-		  uint64_t value); /* a number up to 2^53, a decimal string above */
+/* A number of up to 15 digits, above that a decimal string; json_get_u64() reads both. */
+void json_put_u64(cJSON *obj, const char *key, uint64_t value);
 void json_put_bool(cJSON *obj, const char *key, bool value);
 void json_put_ip_opt(cJSON *obj, const char *key, struct ip a);
 void json_put_prefix_opt(cJSON *obj, const char *key, struct prefix p);
