@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * subnet - choice and check of a network's subnets.
+ *
+ * Pure. Overlap is judged against everything in `taken`: networks and pools of the cluster, and this host's routes, addresses and
+ * nameservers, each with the words that name it ("network demo", "route 10.1.0.0/16 dev eth0", "nameserver 10.0.0.2").
+ */
+#pragma once
+#include <stddef.h>
+#include "base/addr.h"
+#include "base/err.h"
+#include "store/model.h"
+
+struct subnet_taken {
+	struct prefix prefix;
+	const char *who; /* borrowed */
+};
+struct subnet_pool { /* where automatic subnets come from */
+	struct prefix base;
+	uint8_t len; /* of each subnet */
+};
+/** subnet_choose() - the lowest free /len of the pools of @family in order. Return: 0, -ENOSPC. */
+int subnet_choose(const struct subnet_pool *pools, size_t n_pools, int family,
+		  const struct subnet_taken *taken, size_t n_taken, struct prefix *ret,
+		  struct err *e);
+/** subnet_ula() - the /64 of index @n inside the ULA /48 derived from the cluster's id (RFC 4193). */
+struct prefix subnet_ula(const uint8_t cluster_id[32], uint16_t n);
+
+/* What a request for a network asked for; strings as given by the user, NULL/0 for nothing. */
+struct subnet_request {
+	const struct strv *subnets, *gateways,
+		*ip_ranges; /* repeatable, matched to subnets by containment */
+	const struct kv_pairs *aux; /* NAME=IP, matched by containment */
+	bool ipv6;
+};
+/**
+ * subnet_resolve() - turn a request into the subnets of a record
+ * All problems are gathered in @e: malformed, host bits, gateway/range/aux outside or equal to each other, overlaps among
+ * themselves and with @taken, too small (< /30, IPv6 > /126), IPv6 given without ipv6, IPv6 alone (refused for now), ranges without subnet.
+ * Missing IPv4 subnet: chosen from @pools; missing IPv6 with ->ipv6: the first free ULA /64. Missing gateway: the first host address
+ * of the subnet (Docker's rule).
+ * @ret_subnets: heap array, freed with subnet_free(). Untouched on failure.
+ */
+int subnet_resolve(const struct subnet_request *req, const struct subnet_pool *pools,
+		   size_t n_pools, const uint8_t cluster_id[32], const struct subnet_taken *taken,
+		   size_t n_taken, struct model_subnet **ret_subnets, size_t *ret_n, struct err *e);
+void subnet_free(struct model_subnet *s, size_t n);
