@@ -24,7 +24,7 @@ static size_t bounded(int n, size_t size)
 	return (size_t)n < size ? (size_t)n : size - 1;
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+int(err_set)(struct err *e, int code, const char *fmt, ...)
 {
 	char text[ERR_TEXT_MAX];
 	va_list ap;

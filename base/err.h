@@ -17,6 +17,10 @@ struct err {
 
 /** err_set() - replace what @e says. Return: @code (negative errno), for `return err_set(...)`. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__
+/* The analyzer sees one file: it must be told that `return err_set(e, -EINVAL, ...)` is a failure. */
+#define err_set(e, code, ...) ((void)(err_set)(e, code, __VA_ARGS__), (code))
+#endif
 /** err_add() - append a further problem ("; " between). The first code stays. Return: the code kept. */
 int err_add(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /** err_prefix() - put context in front: "context: text". Return: the code kept (0 if @e is NULL or clean). */
