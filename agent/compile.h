@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * compile - cluster records and local endpoints in, desired kernel state of one network out.
+ *
+ * Pure. A network is in the kernel only where it has a local endpoint. Remote endpoints whose node is unknown are left out (and counted).
+ * Local endpoints come from the node's own list, never from the mirror; a mirror record of this node without a local endpoint is ignored.
+ */
+#pragma once
+#include "overlay/state.h"
+#include "store/model.h"
+
+struct compile_local { /* one local endpoint of the network; borrowed */
+	struct id id;
+	struct mac mac;
+	struct ip ip4, ip6;
+	const char *ifname;
+	const struct state_target *target;
+	bool shut; /* address conflict: the port is kept down */
+};
+struct compile_input {
+	const struct model_network *network;
+	struct id self; /* this node */
+	struct ip vtep;
+	uint16_t vxlan_port;
+	uint32_t underlay_mtu;
+	const struct compile_local *locals;
+	size_t n_locals;
+	const struct model_endpoint *const
+		*endpoints; /* all of the mirror, any order, own ones included */
+	size_t n_endpoints;
+	/* VTEP of a node, unset when unknown. */
+	struct ip (*vtep_of)(void *user, struct id node);
+	void *user;
+};
+/** compile_network() - @ret_skipped (may be NULL): remote endpoints left out. Return: sorted desired state; NULL without local endpoints. */
+struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped);
+/** compile_guards() - the port-security elements of a desired network; heap array. */
+void compile_guards(const struct state_net *n, struct state_guard **ret, size_t *ret_n);

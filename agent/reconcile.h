@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * reconcile - keeps the kernel as desired: marks things dirty, runs coalesced passes, backs off per network, audits.
+ *
+ * Level-triggered (DESIGN.md §3.1). It owns the observed state. The desired state is asked for, per network, when a pass needs it.
+ * Nothing is written before reconcile_start() has dumped the kernel and the source said it has a picture (hooks.source != RECONCILE_NONE).
+ */
+#pragma once
+#include <uv.h>
+#include "overlay/kernel.h"
+
+enum reconcile_source {
+	RECONCILE_NONE, /* no picture yet: write nothing */
+	RECONCILE_PARTIAL, /* snapshot or frozen: add and repair, never delete */
+	RECONCILE_COMPLETE, /* delete what is surplus */
+};
+struct reconcile_hooks {
+	enum reconcile_source (*source)(void *user);
+	/* Desired state of one network (owned by the caller afterwards); NULL: it shall not be in the kernel. */
+	struct state_net *(*desired)(void *user, uint32_t vni);
+	/* All VNIs that shall be in the kernel; heap array. */
+	size_t (*vnis)(void *user, uint32_t **ret);
+	/* VTEPs of all nodes, sorted; heap array. */
+	size_t (*vteps)(void *user, struct ip **ret);
+	/* A port could not be made or vanished: @status -ENOENT: its namespace is gone (withdraw the endpoint). */
+	void (*port_failed)(void *user, struct id endpoint, int status, const struct err *e);
+	/* One repair of drift (not of a change of the desired state), for logs, events and metrics. */
+	void (*drift)(void *user, uint32_t vni, const char *what, unsigned count);
+	void (*underlay_changed)(void *user);
+};
+struct reconcile;
+struct reconcile_stats {
+	uint64_t passes, audits, drift_repaired, failures, writes;
+	unsigned nets_dirty, nets_backing_off;
+	char last_error[256];
+};
+struct reconcile *reconcile_new(uv_loop_t *loop, struct kernel *k, const struct reconcile_hooks *h,
+				void *user);
+/** reconcile_start() - ground check, first dump, events on. Return: 0; on failure it retries by itself. */
+int reconcile_start(struct reconcile *r, struct err *e);
+void reconcile_close(struct reconcile *r);
+/** reconcile_dirty() - the desired state of @vni may have changed: a pass follows within this loop turn's end (uv_idle/uv_async or 0 ms timer), coalesced. */
+void reconcile_dirty(struct reconcile *r, uint32_t vni);
+void reconcile_dirty_all(struct reconcile *r); /* desired changed everywhere, or source changed */
+void reconcile_dirty_hosts(struct reconcile *r); /* the set of VTEPs changed */
+/**
+ * reconcile_now() - run the pass for one network at once, for attach and detach
+ * @endpoint: whose port's fate is asked for (NULL: none). Return: 0 when the network is as desired; else the error of that port, or of the network.
+ */
+int reconcile_now(struct reconcile *r, uint32_t vni, const struct id *endpoint, struct err *e);
+/** reconcile_audit() - dump everything and compare, now; it also runs every RECONCILE_AUDIT_MS. */
+void reconcile_audit(struct reconcile *r);
+#define RECONCILE_AUDIT_MS 60000
+bool reconcile_ready(const struct reconcile *r); /* first dump done */
+void reconcile_stats(const struct reconcile *r, struct reconcile_stats *ret);
