@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config - what ovld was told: defaults, then the YAML file, then flags (later wins).
+ */
+#pragma once
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/strv.h"
+#include "ipam/subnet.h"
+
+#define CONFIG_PATH_DEFAULT "/etc/ovl/ovld.yaml"
+#define CONFIG_POOLS_MAX 16
+#define CONFIG_FILE_MAX (256 * 1024)
+
+struct config {
+	char *name; /* node name; the host's name by default */
+	struct strv etcd; /* endpoints; none: standalone, no overlay networks */
+	char *etcd_prefix; /* "/ovl/v1" */
+	char *etcd_ca, *etcd_cert, *etcd_key;
+	char *etcd_user, *etcd_password; /* password: from etcd-password-file where that is given */
+	char *advertise; /* address or interface; NULL: the address that reaches etcd */
+	char *socket; /* "/run/ovl/ovld.sock" */
+	char *state_dir; /* "/var/lib/ovl" */
+	char *overlay_netns; /* "/run/netns/ovl" */
+	uint16_t vxlan_port; /* 4789 */
+	uint32_t liveness_ttl_s; /* 10 */
+	uint32_t address_ttl_s; /* 86400 */
+	struct subnet_pool pools[CONFIG_POOLS_MAX]; /* 10.0.0.0/8 in /24s */
+	size_t n_pools;
+	enum log_level log_level;
+	bool takeover; /* take over the node name from another id */
+	bool check_only; /* --check-config */
+};
+enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK };
+/**
+ * config_load() - from the command line (and the file it names, or the default one if it exists)
+ * @ret_outcome: CONFIG_EXIT_OK after --help, --version. All problems are gathered in @e, with file, line and column where from the file.
+ * Return: 0, -EINVAL.
+ */
+int config_load(int argc, char **argv, struct config *ret, enum config_outcome *ret_outcome,
+		struct err *e);
+void config_done(struct config *c);

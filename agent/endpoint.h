@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * endpoint - this node's endpoints: connect, disconnect, and what becomes of them when things die.
+ *
+ * Each local endpoint is a small state machine, remembered in SQLite before every transaction (store/local.h):
+ *   INTENDED --claimed--> BOUND --attached--> (running) --disconnect or namespace dead--> RELEASING --deleted in etcd--> gone
+ * A reply to connect means that it works on this node; a failed one leaves nothing. While etcd is away connect fails at once, disconnect
+ * succeeds and the release is sent later.
+ */
+#pragma once
+#include "agent/events.h"
+#include "agent/target.h"
+#include "ipam/claim.h"
+#include "overlay/kernel.h"
+#include "store/local.h"
+#include "store/mirror.h"
+
+#define ENDPOINT_PER_TARGET_MAX 64
+
+struct reconcile;
+struct compile_local;
+struct endpoints;
+struct endpoints_deps {
+	uv_loop_t *loop;
+	struct mirror *mirror;
+	struct claim *claim; /* NULL: standalone */
+	struct local *local;
+	struct kernel *kernel;
+	struct reconcile *reconcile;
+	struct events *events;
+	struct id self;
+	const char *boot_id;
+	int64_t (*lease)(void *user); /* the node's address lease, 0 while there is none */
+	uint32_t (*mtu)(void *user); /* of the underlay, 0 while unknown */
+	target_run_fn run_pid; /* names of run containers */
+	void *user;
+};
+struct endpoint_request {
+	struct id network;
+	const char *target; /* text, see target.h */
+	const char *
+		name; /* NULL: the run name, the netns name, or the first 12 digits of the sandbox */
+	struct strv aliases;
+	struct ip ip4, ip6; /* unset: chosen */
+	struct mac mac; /* zero: from the address */
+	const char *ifname; /* NULL: the first free ethN */
+};
+struct endpoints *endpoints_new(const struct endpoints_deps *d);
+/** endpoints_load() - rows of SQLite; the dead ones are withdrawn, the others known at once. Before reconcile_start(). */
+int endpoints_load(struct endpoints *es, struct err *e);
+void endpoints_close(struct endpoints *es);
+/* @ep: borrowed, NULL on failure. -EEXIST: already connected to that network; -EADDRINUSE, -ENOSPC, -ENOENT, -EINVAL, -EMSGSIZE (MTU), store's. */
+typedef void (*endpoint_done_fn)(void *user, int status, const struct local_endpoint *ep,
+				 const struct err *e);
+void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
+		      endpoint_done_fn done, void *user);
+/** endpoint_disconnect() - by network and target text (or endpoint name/id). Idempotent only with force. */
+void endpoint_disconnect(struct endpoints *es, struct id network, const char *target, bool force,
+			 endpoint_done_fn done, void *user);
+/** endpoint_disconnect_id() - one local endpoint. */
+void endpoint_disconnect_id(struct endpoints *es, struct id endpoint, endpoint_done_fn done,
+			    void *user);
+/** endpoint_drop_target() - all endpoints of a namespace (a run container has ended). */
+void endpoint_drop_target(struct endpoints *es, const struct local_target *t);
+/** endpoint_each() - all local ones, any state. */
+void endpoint_each(struct endpoints *es, void (*fn)(void *user, const struct local_endpoint *ep),
+		   void *user);
+const struct local_endpoint *endpoint_get(struct endpoints *es, struct id id);
+size_t endpoint_count(const struct endpoints *es);
+
+/* For the wiring (agent.c): */
+/** endpoints_locals() - what compile needs of one network's endpoints (those claimed and not leaving); heap array, contents borrowed. */
+size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_local **ret);
+/** endpoints_networks() - networks with at least one such endpoint; heap array. */
+size_t endpoints_networks(struct endpoints *es, struct id **ret);
+/** endpoints_port_failed() - reconcile's hook. */
+void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
+			   const struct err *e);
+/** endpoints_resettle() - after the mirror synced or thawed or a new lease: put own endpoints again where they are missing, settle intents, send releases. */
+void endpoints_resettle(struct endpoints *es);
+/** endpoints_record_changed() - the mirror saw one of ours deleted or altered. */
+void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c);
