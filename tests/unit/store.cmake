@@ -2,3 +2,4 @@
 ovl_unit_test(NAME test_fake_kv SOURCES test_fake_kv.c LIBS ovl_fake_kv)
 ovl_unit_test(NAME test_model SOURCES test_model.c LIBS ovl_model)
 ovl_unit_test(NAME test_model_key SOURCES test_model_key.c LIBS ovl_model)
+ovl_unit_test(NAME test_local SOURCES test_local.c LIBS ovl_store)
