@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/run/run_agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS 15000 /* of calls within the node */
+#define CONNECT_TIMEOUT_MS 60000 /* etcd takes part: ovld itself gives up earlier */
+#define STAT_MAX 4096
+#define START_FIELD 22 /* proc(5): starttime */
+
+static int own_start(uint64_t *ret, struct err *e)
+{
+	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	char text[STAT_MAX], *p;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return err_set(e, -EIO, "cannot read /proc/self/stat");
+	text[n] = '\0';
+	/* The command name (field 2) may hold blanks and parentheses: count from the last ')'. */
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < START_FIELD; field++)
+		p = strchr(p + 1, ' ');
+	if (!p)
+		return err_set(e, -EIO, "/proc/self/stat has no start time");
+	*ret = strtoull(p + 1, NULL, 10);
+	return 0;
+}
+
+int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
+{
+	struct run_create c = { .name = mem_strdup(a->request->name), .pid = getpid() };
+	_cleanup_json_ cJSON *body = NULL, *answer = NULL;
+	struct run_http_request q = { .method = "POST",
+				      .path = "/containers/create",
+				      .timeout_ms = TIMEOUT_MS,
+				      .what = "register the container" };
+	const char *name = NULL, *log_path = NULL;
+	int r = own_start(&c.pid_start, e);
+
+	if (r == 0) {
+		run_command_shown(argv, &c.command);
+		q.body = body = run_create_json(&c);
+		r = run_http_call(&a->http, &q, &answer, e);
+	}
+	run_create_done(&c);
+	if (r == 0)
+		r = json_get_str_req(answer, "Name", RUN_TEXT_MAX, &name, e);
+	if (r == 0)
+		r = json_get_str(answer, "LogPath", RUN_TEXT_MAX, &log_path, e);
+	if (r < 0)
+		return r;
+	a->name = mem_strdup(name);
+	a->log_path = mem_strdup(log_path);
+	return 0;
+}
+
+int run_agent_connect(struct run_agent *a, struct err *e)
+{
+	_cleanup_free_ char *target = mem_printf("run:%s", a->name);
+	const struct strv *nets = &a->request->networks;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < nets->n; i++) {
+		_cleanup_json_ cJSON *body = run_request_connect(a->request, i, target);
+		_cleanup_free_ char *net = run_url_escape(nets->v[i]);
+		_cleanup_free_ char *path = mem_printf("/networks/%s/connect", net);
+		_cleanup_free_ char *what =
+			mem_printf("connect %s to network %s", a->name, nets->v[i]);
+		struct run_http_request q = { .method = "POST",
+					      .path = path,
+					      .body = body,
+					      .timeout_ms = CONNECT_TIMEOUT_MS,
+					      .what = what };
+
+		r = run_http_call(&a->http, &q, NULL, e);
+	}
+	return r;
+}
+
+int run_agent_started(struct run_agent *a, pid_t command, struct err *e)
+{
+	_cleanup_json_ cJSON *body = cJSON_CreateObject();
+	_cleanup_free_ char *path = mem_printf("/containers/%s/started", a->name);
+	struct run_http_request q = {
+		.method = "POST", .path = path, .body = body, .timeout_ms = TIMEOUT_MS
+	};
+
+	json_put_u64(body, "CommandPid", (uint64_t)command);
+	return run_http_call(&a->http, &q, NULL, e);
+}
+
+void run_agent_ended(struct run_agent *a, int code, int signal)
+{
+	_cleanup_free_ char *path = NULL;
+	struct run_http_request q = { .method = "DELETE", .timeout_ms = TIMEOUT_MS };
+
+	if (!a->name)
+		return;
+	if (code < 0)
+		path = mem_printf("/containers/%s", a->name);
+	else
+		path = mem_printf("/containers/%s?exit=%d&signal=%d", a->name, code, signal);
+	q.path = path;
+	/* Nothing cuts this short but its time: an impatient signal would leave the endpoints to ovld's own discovery. */
+	a->http.n_cancel = 0;
+	run_http_call(&a->http, &q, NULL, NULL);
+	mem_freep(&a->name);
+	a->name = NULL;
+}
+
+void run_agent_done(struct run_agent *a)
+{
+	free(a->name);
+	free(a->log_path);
+}
