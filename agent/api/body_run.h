@@ -32,7 +32,7 @@
 #define RUN_REPORT_FD 4
 struct run_request {
 	char *name; /* NULL: ovld chooses */
-	char *socket; /* of ovld */
+	char *socket; /* of ovld: absolute path */
 	bool detach;
 	struct strv networks; /* eth0, eth1, ... in this order */
 	struct ip ip4, ip6; /* in the first network; unset: chosen */

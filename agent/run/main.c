@@ -30,6 +30,7 @@ struct run {
 	struct run_log log;
 	int report; /* -1: foreground */
 	int signal_fd;
+	int host_root; /* "/" in the caller's mount namespace */
 };
 
 static int read_request(struct run_request *ret, struct err *e)
@@ -129,6 +130,9 @@ static int start(struct run *r, int *ret_status, struct err *e)
 	int ret;
 
 	*ret_status = STATUS_FAILED;
+	r->host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (r->host_root < 0)
+		return err_set(e, -errno, "cannot open /: %m");
 	ret = run_ns_enter(e);
 	if (ret == 0)
 		ret = run_agent_register(&r->agent, r->spec.argv, e);
@@ -143,7 +147,7 @@ static int start(struct run *r, int *ret_status, struct err *e)
 	return ret;
 }
 
-/* The caller's terminal and folder are not held by what runs on without it. */
+/* The caller's terminal is not held by what runs on without it. */
 static void leave_terminal(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -152,8 +156,21 @@ static void leave_terminal(void)
 		dup2(null, fd);
 	if (null > STDERR_FILENO)
 		close(null);
-	if (chdir("/") < 0)
-		return; /* stays in the folder it came from */
+}
+
+static void make_relative(char *path)
+{
+	if (path)
+		memmove(path, path + strspn(path, "/"), strlen(path + strspn(path, "/")) + 1);
+}
+
+/* The command may mount over ovld's socket and over the log: they are found from the host's root now, which is not its own. */
+static void leave_mounts(struct run *r)
+{
+	if (fchdir(r->host_root) < 0)
+		return;
+	make_relative(r->request.socket);
+	make_relative(r->log.path);
 }
 
 static int live(struct run *r)
@@ -171,6 +188,7 @@ static int live(struct run *r)
 	if (run_agent_started(&r->agent, r->child.pid, &e) == -ENOENT)
 		kill(r->child.pid, SIGKILL);
 	report(r, 0, NULL);
+	leave_mounts(r);
 	if (r->request.detach)
 		leave_terminal();
 	run_loop_signals(&all);
@@ -204,7 +222,7 @@ static int run(struct run *r, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct run r = { .report = -1, .signal_fd = -1, .log.fd = -1 };
+	struct run r = { .report = -1, .signal_fd = -1, .host_root = -1, .log.fd = -1 };
 	struct err e = { 0 };
 	int status;
 
@@ -222,5 +240,6 @@ int main(int argc, char **argv)
 	run_agent_done(&r.agent);
 	run_request_done(&r.request);
 	mem_closep(&r.signal_fd);
+	mem_closep(&r.host_root);
 	return status;
 }
