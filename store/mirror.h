@@ -31,20 +31,25 @@ enum mirror_state {
 	MIRROR_FROZEN, /* the guard holds */
 };
 struct mirror_node {
+	struct id id;
 	struct model_node *rec;
 	bool alive;
-	UT_hash_handle hh; /* by rec->id */
+	uint32_t gen; /* the mirror's own */
+	UT_hash_handle hh; /* by id */
 };
 struct mirror_endpoint {
+	struct id id;
 	struct model_endpoint *rec;
-	UT_hash_handle hh; /* by rec->id, in its network */
+	uint32_t gen; /* the mirror's own */
+	UT_hash_handle hh; /* by id, in its network */
 };
 struct mirror_network {
 	struct id id;
 	struct model_network *rec; /* NULL: endpoints are known, the record is not (yet) */
 	struct mirror_endpoint *endpoints; /* uthash head, by id */
 	size_t n_endpoints;
-	UT_hash_handle hh;
+	uint32_t gen; /* the mirror's own */
+	UT_hash_handle hh; /* by id */
 };
 
 struct mirror;
@@ -59,13 +64,14 @@ struct mirror_change {
 struct mirror_handlers {
 	/* After each batch; called in all states. Several for one revision possible after a list. */
 	void (*changed)(void *user, const struct mirror_change *c, size_t n);
-	/* @why: words for the log. Also called when SYNCED is reached again after a fresh list (state may be the same). */
+	/* @why: words for the log. Also called with the state in force: SYNCED after a fresh list, FROZEN when the grace before a thaw begins. */
 	void (*state)(void *user, enum mirror_state s, const char *why);
 	/* A record that does not decode; once per key and mod_revision. */
 	void (*bad_record)(void *user, const struct err *e);
 	/* Connection to etcd came or went (watch live or down). */
 	void (*link)(void *user, bool up, const char *why);
-	/* The raw records that changed, for the snapshot; value NULL: deleted. May be NULL. */
+	/* The raw records that changed, for the snapshot (cluster, nodes, networks, endpoints); value NULL: deleted. May be NULL.
+	 * Not called while FROZEN, but for own deletions: the snapshot stays what it was before. */
 	void (*persist)(void *user, const char *key, const char *value, int64_t mod_revision);
 };
 struct mirror_config {
@@ -75,23 +81,26 @@ struct mirror_config {
 	/* What was known of the cluster before (from the node's memory); zero id: nothing. */
 	struct id cluster_id;
 	uint64_t cluster_epoch;
-	int64_t seen_revision;
+	int64_t seen_revision; /* mirror_revision() as it was then */
+	/* It was FROZEN when the earlier run ended: it stays so until the epoch rises, whatever the revision says by now. */
+	bool was_frozen;
 };
 struct mirror *mirror_new(uv_loop_t *loop, struct kv *kv, const struct mirror_config *c,
 			  const struct mirror_handlers *h, void *user);
-/** mirror_load() - one raw record of the last snapshot, before mirror_start(); state becomes SNAPSHOT. */
+/** mirror_load() - one raw record of the last snapshot, before mirror_start(); state becomes SNAPSHOT. No handler is called; what does not decode is left out. */
 void mirror_load(struct mirror *m, const char *key, const char *value, size_t len,
 		 int64_t mod_revision);
 /** mirror_start() - begin to list and watch; retries for ever with back-off. @kv may be silent: the state stays what it is. */
 void mirror_start(struct mirror *m);
-/** mirror_close() - stops; no callback comes afterwards. */
+/** mirror_close() - stops; no callback comes afterwards. May be called from a handler. @kv must live until its cancelled calls have come back. */
 void mirror_close(struct mirror *m);
 /** mirror_resync() - list again now (after something was found amiss). */
 void mirror_resync(struct mirror *m);
 
 enum mirror_state mirror_get_state(const struct mirror *m);
 bool mirror_link_up(const struct mirror *m);
-int64_t mirror_revision(const struct mirror *m); /* newest revision seen */
+/** mirror_revision() - newest revision seen; while FROZEN: newest before the freeze. */
+int64_t mirror_revision(const struct mirror *m);
 /** mirror_cluster() - the record in force (id, epoch), NULL while unknown. In FROZEN: the one known before. */
 const struct model_cluster *mirror_cluster(const struct mirror *m);
 /** mirror_cluster_found() - FROZEN: what etcd holds now, NULL for none. */
@@ -106,6 +115,7 @@ struct mirror_network *mirror_network_by_name(struct mirror *m,
 struct mirror_endpoint *mirror_endpoint(struct mirror *m, struct id network, struct id endpoint);
 /**
  * mirror_apply_own() - take in a record that this node has just written (revision from the transaction's answer), so that the reply need
- * not wait for the watch. The echo is recognised by its mod_revision. @value NULL: deleted.
+ * not wait for the watch. The echo is recognised by its mod_revision. @value NULL: deleted. Own deletions are taken in
+ * any state, FROZEN too. Keys that are not mirrored are ignored.
  */
 void mirror_apply_own(struct mirror *m, const char *key, const char *value, int64_t revision);

@@ -71,7 +71,8 @@ void fake_store_copy(struct fake_store *dst, const struct fake_store *src)
 	dst->entries = mem_alloc_array(cap, sizeof(*dst->entries));
 	for (size_t i = 0; i < src->n_entries; i++)
 		dst->entries[i] = fake_entry_copy(&src->entries[i]);
-	dst->events = mem_alloc_array(src->n_events + 1, sizeof(*dst->events));
+	dst->events = mem_alloc_array(src->n_events, sizeof(*dst->events));
+	dst->cap_events = src->n_events;
 	for (size_t i = 0; i < src->n_events; i++) {
 		dst->events[i] = src->events[i];
 		dst->events[i].entry = fake_entry_copy(&src->events[i].entry);
@@ -125,7 +126,10 @@ static void vec_remove(struct fake_entry *v, size_t *n, size_t at)
 static void log_event(struct fake_store *s, enum kv_event_type type, struct fake_entry entry,
 		      struct fake_entry prev)
 {
-	s->events = mem_grow(s->events, s->n_events + 1, sizeof(*s->events));
+	if (s->n_events == s->cap_events) {
+		s->cap_events = s->n_events * 2 + 8;
+		s->events = mem_grow(s->events, s->cap_events, sizeof(*s->events));
+	}
 	s->events[s->n_events++] = (struct fake_event){
 		.type = type, .revision = s->revision, .entry = entry, .prev = prev
 	};

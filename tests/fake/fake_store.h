@@ -27,7 +27,7 @@ struct fake_store {
 	struct fake_entry *entries; /* sorted by key */
 	size_t n_entries;
 	struct fake_event *events; /* since compaction, in order */
-	size_t n_events;
+	size_t n_events, cap_events;
 	struct fake_lease *leases;
 	size_t n_leases;
 	int64_t revision, compacted, last_lease;
