@@ -29,7 +29,7 @@ struct endpoints_deps {
 	struct reconcile *reconcile;
 	struct events *events;
 	struct id self;
-	const char *boot_id;
+	const char *boot_id, *prefix;
 	int64_t (*lease)(void *user); /* the node's address lease, 0 while there is none */
 	uint32_t (*mtu)(void *user); /* of the underlay, 0 while unknown */
 	target_run_fn run_pid; /* names of run containers */
@@ -76,7 +76,10 @@ size_t endpoints_networks(struct endpoints *es, struct id **ret);
 /** endpoints_port_failed() - reconcile's hook. */
 void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
 			   const struct err *e);
-/** endpoints_resettle() - after the mirror synced or thawed or a new lease: put own endpoints again where they are missing, settle intents, send releases. */
-void endpoints_resettle(struct endpoints *es);
+/**
+ * endpoints_resettle() - settle with etcd what is open: releases are sent, own endpoints that are missing or altered are put again
+ * @all: put every one again (a new lease, or etcd was wiped or restored)
+ */
+void endpoints_resettle(struct endpoints *es, bool all);
 /** endpoints_record_changed() - the mirror saw one of ours deleted or altered. */
 void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c);

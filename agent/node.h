@@ -36,6 +36,8 @@ int node_new(const struct node_deps *d, const struct node_handlers *h, void *use
 void node_start(struct node *n);
 /** node_mirror_ready() - the mirror is complete: check the name, write the record where it differs. */
 void node_mirror_ready(struct node *n);
+/** node_republish() - put record and liveness again in any case (etcd was wiped or restored). */
+void node_republish(struct node *n);
 /** node_record_changed() - somebody changed or deleted our record or liveness key: put it again. */
 void node_record_changed(struct node *n);
 /** node_underlay_changed() - addresses or MTU of the host may have changed. */

@@ -39,6 +39,8 @@ struct reconcile *reconcile_new(uv_loop_t *loop, struct kernel *k, const struct 
 /** reconcile_start() - ground check, first dump, events on. Return: 0; on failure it retries by itself. */
 int reconcile_start(struct reconcile *r, struct err *e);
 void reconcile_close(struct reconcile *r);
+/** reconcile_stop() - no pass and no write any more (before a reset); close still follows. */
+void reconcile_stop(struct reconcile *r);
 /** reconcile_dirty() - the desired state of @vni may have changed: a pass follows within this loop turn's end (uv_idle/uv_async or 0 ms timer), coalesced. */
 void reconcile_dirty(struct reconcile *r, uint32_t vni);
 void reconcile_dirty_all(struct reconcile *r); /* desired changed everywhere, or source changed */

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "agent/agent_priv.h"
+#include "agent/api/api.h"
+#include "agent/api/server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "overlay/kernel_linux.h"
+
+static int read_boot_id(struct agent *a, struct err *e)
+{
+	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, a->boot_id, sizeof(a->boot_id) - 1);
+
+	if (n <= 0)
+		return err_set(e, -EIO, "cannot read the boot id: %s", strerror(errno));
+	a->boot_id[n] = '\0';
+	a->boot_id[strcspn(a->boot_id, "\n")] = '\0';
+	return 0;
+}
+
+static struct ip own_vtep(void *user)
+{
+	struct agent *a = user;
+
+	return node_vtep(a->node);
+}
+
+static int64_t own_lease(void *user)
+{
+	struct agent *a = user;
+
+	return node_address_lease(a->node);
+}
+
+static uint32_t own_mtu(void *user)
+{
+	struct agent *a = user;
+
+	return node_mtu(a->node);
+}
+
+static int64_t run_pid(void *user, const char *name)
+{
+	struct agent *a = user;
+
+	return containers_pid(a->containers, name);
+}
+
+static void settle(uv_timer_t *t)
+{
+	struct agent *a = t->data;
+
+	if (a->kv && mirror_link_up(a->mirror) && mirror_get_state(a->mirror) == MIRROR_SYNCED)
+		endpoints_resettle(a->endpoints, false);
+}
+
+static void make_store(struct agent *a)
+{
+	const struct config *c = a->config;
+	uint64_t seed = clock_boot_ms() ^ (uint64_t)getpid() << 32;
+	struct etcd_config ec = { .endpoints = c->etcd,
+				  .ca_file = c->etcd_ca,
+				  .cert_file = c->etcd_cert,
+				  .key_file = c->etcd_key,
+				  .user = c->etcd_user,
+				  .password = c->etcd_password };
+
+	if (c->etcd.n == 0) {
+		log_info("no etcd configured: standalone, no overlay networks", "name=%s", c->name);
+		return;
+	}
+	a->etcd = etcd_new(a->loop, &ec);
+	a->kv = etcd_kv(a->etcd);
+	a->claim = claim_new(a->loop, a->kv, c->etcd_prefix, seed);
+}
+
+static void make_parts(struct agent *a)
+{
+	struct networks_deps nd = { .mirror = a->mirror,
+				    .claim = a->claim,
+				    .kernel = a->kernel,
+				    .config = a->config,
+				    .events = a->events,
+				    .vtep = own_vtep,
+				    .user = a };
+	struct endpoints_deps ed = { .loop = a->loop,
+				     .mirror = a->mirror,
+				     .claim = a->claim,
+				     .local = a->local,
+				     .kernel = a->kernel,
+				     .reconcile = a->reconcile,
+				     .events = a->events,
+				     .self = node_id(a->node),
+				     .boot_id = a->boot_id,
+				     .prefix = a->config->etcd_prefix,
+				     .lease = own_lease,
+				     .mtu = own_mtu,
+				     .run_pid = run_pid,
+				     .user = a };
+
+	if (a->kv)
+		a->cluster = cluster_new(a->kv, a->mirror, a->local, a->config->etcd_prefix);
+	a->networks = networks_new(&nd);
+	a->endpoints = endpoints_new(&ed);
+
+	struct containers_deps cd = { .loop = a->loop,
+				      .local = a->local,
+				      .events = a->events,
+				      .state_dir = a->config->state_dir,
+				      .drop = containers_drop_endpoints,
+				      .user = a->endpoints };
+	a->containers = containers_new(&cd);
+}
+
+static void reset_now(void *user, void (*done)(void *done_user, int status, const struct err *e),
+		      void *done_user);
+
+static int start_api(struct agent *a, struct err *e)
+{
+	a->context = (struct api_context){ .loop = a->loop,
+					   .config = a->config,
+					   .version = OVL_VERSION,
+					   .kv = a->kv,
+					   .mirror = a->mirror,
+					   .kernel = a->kernel,
+					   .local = a->local,
+					   .reconcile = a->reconcile,
+					   .networks = a->networks,
+					   .endpoints = a->endpoints,
+					   .node = a->node,
+					   .cluster = a->cluster,
+					   .events = a->events,
+					   .containers = a->containers,
+					   .reset = reset_now,
+					   .user = a };
+	return api_start(&a->context, &a->api, e);
+}
+
+/* In the order of dependence; what fails leaves the rest NULL for agent_stop(). */
+static int make_all(struct agent *a, struct err *e)
+{
+	const struct config *c = a->config;
+	struct kernel_linux_config kc = { .netns_path = c->overlay_netns,
+					  .vxlan_port = c->vxlan_port,
+					  .table = "ovl" };
+	int r;
+
+	r = read_boot_id(a, e);
+	if (r == 0)
+		r = local_open(c->state_dir, &a->local, e);
+	if (r == 0)
+		r = kernel_linux_new(a->loop, &kc, &a->kernel, e);
+	if (r < 0)
+		return r;
+	a->events = events_new();
+	make_store(a);
+	r = agent_make_mirror(a, e);
+	if (r == 0)
+		r = agent_make_node(a, e);
+	if (r == 0)
+		r = agent_make_reconcile(a);
+	if (r < 0)
+		return r;
+	make_parts(a);
+	r = agent_snapshot_load(a, e);
+	if (r == 0)
+		r = containers_load(a->containers, e);
+	if (r == 0)
+		r = endpoints_load(a->endpoints, e);
+	return r;
+}
+
+int agent_start(uv_loop_t *loop, const struct config *c, struct agent **ret, struct err *e)
+{
+	struct agent *a = mem_alloc(sizeof(*a));
+	struct err ground = { 0 };
+	int r;
+
+	a->loop = loop;
+	a->config = c;
+	uv_timer_init(loop, &a->snapshot_timer);
+	uv_timer_init(loop, &a->settle_timer);
+	a->snapshot_timer.data = a->settle_timer.data = a;
+	a->timers_open = true;
+	*ret = a;
+	r = make_all(a, e);
+	if (r == 0)
+		r = start_api(a, e);
+	if (r < 0)
+		return r;
+	if (reconcile_start(a->reconcile, &ground) < 0)
+		log_error("the kernel cannot be prepared; will retry", "err=%s",
+			  LOG_Q(err_text(&ground)));
+	node_start(a->node);
+	if (a->kv)
+		mirror_start(a->mirror);
+	uv_timer_start(&a->settle_timer, settle, AGENT_SETTLE_MS, AGENT_SETTLE_MS);
+	sd_notify(0, "READY=1");
+	log_info("ovld runs", "version=%s name=%s socket=%s", OVL_VERSION, c->name, c->socket);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+static void etcd_closed(void *user)
+{
+	struct agent *a = user;
+
+	a->etcd = NULL;
+}
+
+static void kernel_closed(void *user)
+{
+	struct agent *a = user;
+
+	a->kernel = NULL;
+}
+
+void agent_stop(struct agent *a)
+{
+	if (a->stopping)
+		return;
+	a->stopping = true;
+	sd_notify(0, "STOPPING=1");
+	api_server_close(a->api);
+	if (a->mirror && a->local && a->kv)
+		agent_snapshot_flush(a);
+	if (a->containers)
+		containers_close(a->containers);
+	if (a->endpoints)
+		endpoints_close(a->endpoints);
+	node_close(a->node);
+	if (a->claim)
+		claim_close(a->claim);
+	if (a->mirror)
+		mirror_close(a->mirror);
+	if (a->reconcile)
+		reconcile_close(a->reconcile);
+	if (a->kernel)
+		kernel_linux_close(a->kernel, kernel_closed, a);
+	if (a->etcd)
+		etcd_close(a->etcd, etcd_closed, a);
+	a->timers_open = false;
+	uv_close((uv_handle_t *)&a->snapshot_timer, NULL);
+	uv_close((uv_handle_t *)&a->settle_timer, NULL);
+}
+
+int agent_status(const struct agent *a)
+{
+	return a->status;
+}
+
+void agent_free(struct agent *a)
+{
+	struct kept_network *k, *tmp;
+
+	HASH_ITER(hh, a->kept, k, tmp) {
+		HASH_DELETE(hh, a->kept, k);
+		model_network_free(k->rec);
+		free(k);
+	}
+	networks_free(a->networks);
+	cluster_free(a->cluster);
+	events_free(a->events);
+	if (a->local)
+		local_close(a->local);
+	free(a);
+}
+
+/* ---- reset: every object and state of this node ---- */
+
+struct reset {
+	struct agent *a;
+	unsigned pending;
+	void (*done)(void *done_user, int status, const struct err *e);
+	void *done_user;
+};
+
+static void reset_finish(struct reset *r)
+{
+	struct agent *a = r->a;
+	struct err e = { 0 };
+	int status;
+
+	if (--r->pending > 0)
+		return;
+	reconcile_stop(a->reconcile);
+	status = kernel_linux_reset(a->kernel, &e);
+	if (status == 0)
+		status = local_wipe(a->local, &e);
+	r->done(r->done_user, status, &e);
+	free(r);
+	log_info("reset: every kernel object and the state of this node are removed; ovld ends",
+		 "status=%d", status);
+	a->status = status < 0;
+	uv_stop(a->loop);
+}
+
+static void reset_endpoint_gone(void *user, int status, const struct local_endpoint *ep,
+				const struct err *e)
+{
+	(void)ep;
+	if (status < 0)
+		log_warn("reset: an endpoint's address could not be given back", "err=%s",
+			 LOG_Q(err_text(e)));
+	reset_finish(user);
+}
+
+struct id_list {
+	struct id *v;
+	size_t n;
+};
+
+static void collect_id(void *user, const struct local_endpoint *ep)
+{
+	struct id_list *l = user;
+
+	l->v = mem_grow(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = ep->id;
+}
+
+static void reset_now(void *user, void (*done)(void *done_user, int status, const struct err *e),
+		      void *done_user)
+{
+	struct agent *a = user;
+	struct reset *r = mem_alloc(sizeof(*r));
+	struct id_list ids = { 0 };
+
+	*r = (struct reset){ .a = a, .pending = 1, .done = done, .done_user = done_user };
+	endpoint_each(a->endpoints, collect_id, &ids);
+	for (size_t i = 0; i < ids.n; i++) {
+		r->pending++;
+		endpoint_disconnect_id(a->endpoints, ids.v[i], reset_endpoint_gone, r);
+	}
+	free(ids.v);
+	reset_finish(r);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <popt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/config_file.h"
+#include "base/mem.h"
+#include "store/etcd.h"
+#include "store/model.h"
+
+#define CONFIG_SOCKET_MAX 107 /* sun_path */
+#define CONFIG_PASSWORD_MAX 1024
+
+/* Every text setting: its name in the file and as a flag, and where it goes. The flag's value wins over the file's, the file's over the default. */
+struct text_setting {
+	const char *name;
+	size_t file, dest;
+	const char *fallback;
+	const char *help, *arg;
+};
+#define TEXT(n, field, dflt, h, a)                                                       \
+	{                                                                                \
+		.name = (n), .file = offsetof(struct config_file, field),                \
+		.dest = offsetof(struct config, field), .fallback = (dflt), .help = (h), \
+		.arg = (a)                                                               \
+	}
+static const struct text_setting texts[] = {
+	TEXT("name", name, NULL, "name of this node (default: the host's name)", "NODE"),
+	TEXT("etcd-prefix", etcd_prefix, MODEL_PREFIX_DEFAULT, "where the cluster lives in etcd",
+	     "PREFIX"),
+	TEXT("etcd-ca", etcd_ca, NULL, "CA certificate of etcd", "FILE"),
+	TEXT("etcd-cert", etcd_cert, NULL, "client certificate for etcd", "FILE"),
+	TEXT("etcd-key", etcd_key, NULL, "key of the client certificate", "FILE"),
+	TEXT("etcd-user", etcd_user, NULL, "user in etcd", "NAME"),
+	TEXT("advertise", advertise, NULL,
+	     "address other nodes reach this one by (default: the one that reaches etcd)",
+	     "ADDR|IFACE"),
+	TEXT("socket", socket, "/run/ovl/ovld.sock", "socket of the API", "PATH"),
+	TEXT("state-dir", state_dir, "/var/lib/ovl", "this node's memory", "DIR"),
+	TEXT("overlay-netns", overlay_netns, "/run/netns/ovl", "network namespace of all overlays",
+	     "PATH"),
+};
+
+struct flags {
+	char *values[ARRAY_SIZE(texts)];
+	char *config, *etcd, *password_file, *log_level, *vxlan_port, *liveness_ttl, *address_ttl;
+	int check, takeover, version;
+};
+
+static char **field(void *base, size_t offset)
+{
+	return (char **)((char *)base + offset);
+}
+
+static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
+{
+	struct poptOption extra[] = {
+		{ "config", 'c', POPT_ARG_STRING, &f->config, 0,
+		  "configuration file (default: " CONFIG_PATH_DEFAULT ")", "FILE" },
+		{ "etcd", 0, POPT_ARG_STRING, &f->etcd, 0,
+		  "etcd's client URLs, comma-separated; none: no overlay networks",
+		  "URL[,URL...]" },
+		{ "etcd-password-file", 0, POPT_ARG_STRING, &f->password_file, 0,
+		  "file with the password of the etcd user", "FILE" },
+		{ "vxlan-port", 0, POPT_ARG_STRING, &f->vxlan_port, 0,
+		  "UDP port of VXLAN (default: 4789)", "N" },
+		{ "liveness-ttl", 0, POPT_ARG_STRING, &f->liveness_ttl, 0,
+		  "seconds until a silent node counts as down (default: 10)", "S" },
+		{ "address-ttl", 0, POPT_ARG_STRING, &f->address_ttl, 0,
+		  "seconds until a lost node's addresses come back (default: 86400)", "S" },
+		{ "log-level", 0, POPT_ARG_STRING, &f->log_level, 0,
+		  "error, warn, info or debug (default: info)", "L" },
+		{ "takeover", 0, POPT_ARG_NONE, &f->takeover, 0,
+		  "take the node's name over from another id", NULL },
+		{ "check-config", 0, POPT_ARG_NONE, &f->check, 0,
+		  "validate the configuration and exit", NULL },
+		{ "version", 'V', POPT_ARG_NONE, &f->version, 0, "print the version and exit",
+		  NULL },
+		POPT_AUTOHELP POPT_TABLEEND
+	};
+	struct poptOption table[ARRAY_SIZE(texts) + ARRAY_SIZE(extra)];
+	poptContext ctx;
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		table[i] = (struct poptOption){ texts[i].name, 0, POPT_ARG_STRING,
+						&f->values[i], 0, texts[i].help,
+						texts[i].arg };
+	memcpy(table + ARRAY_SIZE(texts), extra, sizeof(extra));
+	ctx = poptGetContext("ovld", argc, (const char **)argv, table, 0);
+	r = poptGetNextOpt(ctx);
+	if (r < -1)
+		r = err_set(e, -EINVAL, "%s: %s", poptBadOption(ctx, POPT_BADOPTION_NOALIAS),
+			    poptStrerror(r));
+	else if (poptPeekArg(ctx))
+		r = err_set(e, -EINVAL, "unexpected argument \"%s\"", poptPeekArg(ctx));
+	else
+		r = 0;
+	poptFreeContext(ctx);
+	return r;
+}
+
+static void flags_done(struct flags *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(f->values[i]);
+	free(f->config);
+	free(f->etcd);
+	free(f->password_file);
+	free(f->log_level);
+	free(f->vxlan_port);
+	free(f->liveness_ttl);
+	free(f->address_ttl);
+}
+
+static void set_number(const char *what, const char *text, uint32_t from_file, uint32_t fallback,
+		       uint32_t min, uint32_t max, uint32_t *ret, struct err *e)
+{
+	unsigned long long v = from_file ? from_file : fallback;
+	char *end = NULL;
+
+	if (text) {
+		errno = 0;
+		v = strtoull(text, &end, 10);
+		if (errno || end == text || *end || text[0] == '-')
+			v = UINT64_MAX;
+	}
+	if (v < min || v > max)
+		err_add(e, -EINVAL, "%s: not a number from %u to %u", what, min, max);
+	else
+		*ret = (uint32_t)v;
+}
+
+static void set_pools(const struct config_file *file, struct config *c, struct err *e)
+{
+	static const struct config_file_pool standard[] = { { .base = (char *)"10.0.0.0/8",
+							      .size = 24 } };
+	const struct config_file_pool *v = file->pools;
+	size_t n = file->n_pools;
+
+	if (n == 0) {
+		v = standard;
+		n = ARRAY_SIZE(standard);
+	}
+	if (n > CONFIG_POOLS_MAX) {
+		err_add(e, -EINVAL, "pools: more than %d", CONFIG_POOLS_MAX);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct err one = { 0 };
+		struct subnet_pool p = { .len = v[i].size };
+
+		if (prefix_parse(v[i].base, &p.base, &one) < 0)
+			err_add(e, -EINVAL, "pools[%zu].base: %s", i, one.text);
+		else if (p.len < p.base.len || p.len > ip_bits(p.base.ip) - 2)
+			err_add(e, -EINVAL, "pools[%zu].size: /%u does not fit in %s", i, p.len,
+				v[i].base);
+		else
+			c->pools[c->n_pools++] = p;
+	}
+}
+
+static void read_password(const char *path, struct config *c, struct err *e)
+{
+	_cleanup_close_ int fd = -1;
+	char text[CONFIG_PASSWORD_MAX + 1];
+	ssize_t n;
+
+	if (!path)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	if (n < 0) {
+		err_add(e, -EINVAL, "etcd-password-file: %s: %s", path, strerror(errno));
+		return;
+	}
+	if (n > CONFIG_PASSWORD_MAX) {
+		err_add(e, -EINVAL, "etcd-password-file: %s: longer than %d bytes", path,
+			CONFIG_PASSWORD_MAX);
+		return;
+	}
+	text[n] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	c->etcd_password = mem_strdup(text);
+}
+
+static void check(const struct config *c, struct err *e)
+{
+	struct err one = { 0 };
+
+	if (model_name_check("name", c->name, &one) < 0)
+		err_add(e, one.code, "%s", one.text);
+	if (c->etcd_prefix[0] != '/' || strlen(c->etcd_prefix) > MODEL_PREFIX_MAX ||
+	    c->etcd_prefix[strlen(c->etcd_prefix) - 1] == '/')
+		err_add(e, -EINVAL,
+			"etcd-prefix: \"%s\" must begin with '/', not end with it, and have at most %d bytes",
+			c->etcd_prefix, MODEL_PREFIX_MAX);
+	if (c->socket[0] != '/' || strlen(c->socket) > CONFIG_SOCKET_MAX)
+		err_add(e, -EINVAL, "socket: must be an absolute path of at most %d bytes",
+			CONFIG_SOCKET_MAX);
+	if (c->state_dir[0] != '/')
+		err_add(e, -EINVAL, "state-dir: must be an absolute path");
+	if (c->overlay_netns[0] != '/')
+		err_add(e, -EINVAL, "overlay-netns: must be an absolute path");
+	if (c->etcd.n) {
+		struct etcd_config ec = { .endpoints = c->etcd,
+					  .ca_file = c->etcd_ca,
+					  .cert_file = c->etcd_cert,
+					  .key_file = c->etcd_key,
+					  .user = c->etcd_user,
+					  .password = c->etcd_password };
+		one = (struct err){ 0 };
+		if (etcd_config_check(&ec, &one) < 0)
+			err_add(e, one.code, "%s", one.text);
+	}
+	if (!c->etcd_user != !c->etcd_password)
+		err_add(e, -EINVAL, "etcd-user and etcd-password-file go together");
+}
+
+static void merge(const struct flags *f, const struct config_file *file, struct config *c,
+		  struct err *e)
+{
+	uint32_t port = 0;
+	const char *level = f->log_level    ? f->log_level :
+			    file->log_level ? file->log_level :
+					      "info";
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		const char *from_file = *field((void *)file, texts[i].file);
+		const char *v = f->values[i] ? f->values[i] :
+				from_file    ? from_file :
+					       texts[i].fallback;
+
+		*field(c, texts[i].dest) = mem_strdup(v);
+	}
+	if (!c->name) {
+		char host[MODEL_NAME_MAX + 1] = "";
+
+		gethostname(host, sizeof(host) - 1);
+		c->name = mem_strdup(host);
+	}
+	if (f->etcd)
+		strv_split(&c->etcd, f->etcd, ',');
+	else
+		for (size_t i = 0; i < file->n_etcd; i++)
+			strv_add(&c->etcd, file->etcd[i]);
+	set_number("vxlan-port", f->vxlan_port, file->vxlan_port, 4789, 1, 65535, &port, e);
+	c->vxlan_port = (uint16_t)port;
+	set_number("liveness-ttl", f->liveness_ttl, file->liveness_ttl, 10, 2, 3600,
+		   &c->liveness_ttl_s, e);
+	set_number("address-ttl", f->address_ttl, file->address_ttl, 86400, 5, 10000000,
+		   &c->address_ttl_s, e);
+	if (log_level_parse(level, &c->log_level) < 0)
+		err_add(e, -EINVAL, "log-level: \"%s\" is none of error, warn, info, debug", level);
+	set_pools(file, c, e);
+	read_password(f->password_file ? f->password_file : file->etcd_password_file, c, e);
+	c->takeover = f->takeover || file->takeover;
+	c->check_only = f->check;
+	check(c, e);
+}
+
+int config_load(int argc, char **argv, struct config *ret, enum config_outcome *ret_outcome,
+		struct err *e)
+{
+	struct config_file *file = NULL;
+	struct config_file none = { 0 };
+	struct config c = { 0 };
+	struct flags f = { 0 };
+	struct err problems = { 0 };
+	int r;
+
+	r = parse_flags(argc, argv, &f, &problems);
+	if (r == 0 && f.version) {
+		printf("ovld %s\n", OVL_VERSION);
+		flags_done(&f);
+		*ret_outcome = CONFIG_EXIT_OK;
+		return 0;
+	}
+	if (r == 0 && (f.config || access(CONFIG_PATH_DEFAULT, F_OK) == 0))
+		r = config_file_load(f.config ? f.config : CONFIG_PATH_DEFAULT, &file, &problems);
+	if (r == 0)
+		merge(&f, file ? file : &none, &c, &problems);
+	config_file_free(file);
+	flags_done(&f);
+	if (problems.code < 0) {
+		config_done(&c);
+		return err_set(e, problems.code, "%s", problems.text);
+	}
+	*ret = c;
+	*ret_outcome = CONFIG_RUN;
+	return 0;
+}
+
+void config_done(struct config *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		free(*field(c, texts[i].dest));
+	strv_done(&c->etcd);
+	free(c->etcd_password);
+	memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/config_file.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/config.h"
+#include "base/buf.h"
+
+#define TEXT_MAX 4096
+#define CONFIG_ETCD_MAX 64
+#define OPTIONAL CYAML_FLAG_OPTIONAL
+
+static const cyaml_schema_value_t text_value = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1,
+								    TEXT_MAX) };
+
+static const cyaml_schema_field_t pool_fields[] = {
+	CYAML_FIELD_STRING_PTR("base", CYAML_FLAG_POINTER, struct config_file_pool, base, 1,
+			       TEXT_MAX),
+	CYAML_FIELD_UINT("size", CYAML_FLAG_DEFAULT, struct config_file_pool, size), CYAML_FIELD_END
+};
+static const cyaml_schema_value_t pool_value = { CYAML_VALUE_MAPPING(
+	CYAML_FLAG_DEFAULT, struct config_file_pool, pool_fields) };
+
+#define TEXT(key, member)                                                                         \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | OPTIONAL, struct config_file, member, 0, \
+			       TEXT_MAX)
+#define NUMBER(key, member) CYAML_FIELD_UINT(key, OPTIONAL, struct config_file, member)
+
+static const cyaml_schema_field_t fields[] = {
+	TEXT("name", name),
+	TEXT("etcd-prefix", etcd_prefix),
+	TEXT("etcd-ca", etcd_ca),
+	TEXT("etcd-cert", etcd_cert),
+	TEXT("etcd-key", etcd_key),
+	TEXT("etcd-user", etcd_user),
+	TEXT("etcd-password-file", etcd_password_file),
+	TEXT("advertise", advertise),
+	TEXT("socket", socket),
+	TEXT("state-dir", state_dir),
+	TEXT("overlay-netns", overlay_netns),
+	TEXT("log-level", log_level),
+	CYAML_FIELD_SEQUENCE_COUNT("etcd", CYAML_FLAG_POINTER | OPTIONAL, struct config_file, etcd,
+				   n_etcd, &text_value, 0, CONFIG_ETCD_MAX),
+	NUMBER("vxlan-port", vxlan_port),
+	NUMBER("liveness-ttl", liveness_ttl),
+	NUMBER("address-ttl", address_ttl),
+	CYAML_FIELD_SEQUENCE_COUNT("pools", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
+				   pools, n_pools, &pool_value, 0, CONFIG_POOLS_MAX),
+	CYAML_FIELD_BOOL("takeover", OPTIONAL, struct config_file, takeover),
+	CYAML_FIELD_END
+};
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER,
+								 struct config_file, fields) };
+
+struct collect {
+	struct err *e;
+	const char *name;
+};
+
+/* libcyaml tells the problem first and then a backtrace with line and column: both are wanted in one text. */
+static void collect_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+{
+	struct collect *c = ctx;
+	_cleanup_free_ char *line = NULL;
+
+	if (level < CYAML_LOG_ERROR)
+		return;
+	line = mem_vprintf(fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (strncmp(line, "Load: ", 6) == 0)
+		memmove(line, line + 6, strlen(line + 6) + 1);
+	if (strcmp(line, "Backtrace:") == 0)
+		return;
+	if (c->e && c->e->code == 0)
+		err_set(c->e, -EINVAL, "%s: %s", c->name, line);
+	else
+		err_add(c->e, -EINVAL, "%s", line + strspn(line, " "));
+}
+
+static cyaml_config_t make_config(struct collect *c)
+{
+	return (cyaml_config_t){ .log_fn = collect_log,
+				 .log_ctx = c,
+				 .mem_fn = cyaml_mem,
+				 .log_level = CYAML_LOG_ERROR,
+				 .flags = CYAML_CFG_DEFAULT };
+}
+
+int config_file_parse(const char *text, size_t len, const char *name, struct config_file **ret,
+		      struct err *e)
+{
+	struct collect c = { .e = e, .name = name };
+	cyaml_config_t cfg = make_config(&c);
+	struct config_file *f = NULL;
+	cyaml_err_t r;
+
+	if (len > CONFIG_FILE_MAX)
+		return err_set(e, -EMSGSIZE, "%s: larger than %d bytes", name, CONFIG_FILE_MAX);
+	r = cyaml_load_data((const uint8_t *)text, len, &cfg, &schema, (cyaml_data_t **)&f, NULL);
+	if (r != CYAML_OK) {
+		if (!e || e->code == 0)
+			err_set(e, -EINVAL, "%s: %s", name, cyaml_strerror(r));
+		return -EINVAL;
+	}
+	if (!f)
+		return err_set(e, -EINVAL, "%s: empty", name);
+	*ret = f;
+	return 0;
+}
+
+int config_file_load(const char *path, struct config_file **ret, struct err *e)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_buf_ struct buf b;
+	char chunk[8192];
+	ssize_t n;
+
+	buf_init(&b, CONFIG_FILE_MAX + 1);
+	if (fd < 0)
+		return err_set(e, errno == ENOENT ? -ENOENT : -EINVAL, "%s: %s", path,
+			       strerror(errno));
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		if (buf_append(&b, chunk, (size_t)n) < 0)
+			return err_set(e, -EMSGSIZE, "%s: larger than %d bytes", path,
+				       CONFIG_FILE_MAX);
+	}
+	if (n < 0)
+		return err_set(e, -EINVAL, "%s: %s", path, strerror(errno));
+	return config_file_parse(b.data ? b.data : "", b.len, path, ret, e);
+}
+
+void config_file_free(struct config_file *f)
+{
+	struct collect c = { 0 };
+	cyaml_config_t cfg = make_config(&c);
+
+	if (f)
+		cyaml_free(&cfg, &schema, f, 0);
+}

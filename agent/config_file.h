@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config_file - the YAML file of ovld, checked against its schema (unknown keys, types, ranges) by libcyaml.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+struct config_file_pool {
+	char *base; /* "10.0.0.0/8" */
+	uint8_t size; /* 24 */
+};
+struct config_file { /* NULL or 0: not given */
+	char *name, *etcd_prefix, *etcd_ca, *etcd_cert, *etcd_key, *etcd_user, *etcd_password_file;
+	char *advertise, *socket, *state_dir, *overlay_netns, *log_level;
+	char **etcd;
+	unsigned n_etcd;
+	uint32_t vxlan_port, liveness_ttl, address_ttl;
+	struct config_file_pool *pools;
+	unsigned n_pools;
+	bool takeover;
+};
+/** config_file_load() - Return: 0, -ENOENT, -EINVAL with "path: line N: what" for the first problem libcyaml tells. */
+int config_file_load(const char *path, struct config_file **ret, struct err *e);
+/** config_file_parse() - the same from memory, for tests. */
+int config_file_parse(const char *text, size_t len, const char *name, struct config_file **ret,
+		      struct err *e);
+void config_file_free(struct config_file *f);

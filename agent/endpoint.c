@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/endpoint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/compile.h"
+#include "agent/endpoint_priv.h"
+#include "agent/reconcile.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+struct ep *ep_new(struct endpoints *es, struct local_endpoint *row)
+{
+	struct ep *ep = mem_alloc(sizeof(*ep));
+
+	ep->es = es;
+	ep->row = row;
+	snprintf(ep->target.path, sizeof(ep->target.path), "%s",
+		 row->target.path ? row->target.path : "");
+	ep->target.dev = row->target.netns_dev;
+	ep->target.ino = row->target.netns_ino;
+	HASH_ADD_KEYPTR(hh, es->table, &ep->row->id, sizeof(struct id), ep);
+	return ep;
+}
+
+void ep_free(struct ep *ep)
+{
+	HASH_DELETE(hh, ep->es->table, ep);
+	local_endpoint_free(ep->row);
+	free(ep);
+}
+
+struct ep *ep_find(struct endpoints *es, struct id id)
+{
+	struct ep *ep;
+
+	HASH_FIND(hh, es->table, &id, sizeof(id), ep);
+	return ep;
+}
+
+void ep_wait(struct ep_waiter **list, endpoint_done_fn done, void *user)
+{
+	struct ep_waiter *w = mem_alloc(sizeof(*w));
+
+	*w = (struct ep_waiter){ .done = done, .user = user, .next = *list };
+	*list = w;
+}
+
+void ep_answer(struct ep_waiter **list, int status, const struct local_endpoint *row,
+	       const struct err *e)
+{
+	struct ep_waiter *w = TAKE_PTR(*list), *next;
+
+	for (; w; w = next) {
+		next = w->next;
+		if (w->done)
+			w->done(w->user, status, row, e);
+		free(w);
+	}
+}
+
+int ep_save(struct ep *ep, enum local_endpoint_state state, struct err *e)
+{
+	ep->row->state = state;
+	return local_endpoint_put(ep->es->d.local, ep->row, e);
+}
+
+uint32_t ep_vni(const struct ep *ep)
+{
+	struct mirror_network *net = mirror_network(ep->es->d.mirror, ep->row->network);
+
+	return net && net->rec ? net->rec->vni : 0;
+}
+
+void ep_publish(const struct ep *ep, const char *action)
+{
+	struct mirror_network *net = mirror_network(ep->es->d.mirror, ep->row->network);
+	struct kv_pairs attrs = { 0 };
+	char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
+
+	kv_pairs_set(&attrs, "name", net && net->rec ? net->rec->name : "");
+	kv_pairs_set(&attrs, "type", "overlay");
+	kv_pairs_set(&attrs, "container", ep->row->container_id ? ep->row->container_id : "");
+	kv_pairs_set(&attrs, "endpoint", ep->row->name);
+	kv_pairs_set(&attrs, "address", ip_format(ep->row->ip4, ip));
+	events_publish(ep->es->d.events, "network", action, id_format(ep->row->network, id),
+		       &attrs);
+	kv_pairs_done(&attrs);
+}
+
+struct model_endpoint ep_model(const struct ep *ep)
+{
+	const struct local_endpoint *r = ep->row;
+
+	return (struct model_endpoint){
+		.id = r->id,
+		.network = r->network,
+		.node = ep->es->d.self,
+		.name = r->name,
+		.aliases = r->aliases,
+		.sandbox = r->sandbox,
+		.mac = r->mac,
+		.ip4 = r->ip4,
+		.ip6 = r->ip6,
+		.created = r->created,
+		.mod_revision = r->endpoint_rev,
+	};
+}
+
+void ep_mirror(struct ep *ep, const struct model_endpoint *m, int64_t revision)
+{
+	_cleanup_free_ char *key =
+		model_key_endpoint(ep->es->d.prefix, ep->row->network, ep->row->id);
+	_cleanup_free_ char *value = m ? model_endpoint_encode(m) : NULL;
+
+	if (revision > 0)
+		mirror_apply_own(ep->es->d.mirror, key, value, revision);
+}
+
+/* ---- the table as others see it ---- */
+
+static void wait_tick(uv_timer_t *t)
+{
+	struct endpoints *es = t->data;
+	struct ep *ep, *tmp;
+	bool more = false;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase != EP_WAITING)
+			continue;
+		if (ep_dying_blocks(ep) && uv_now(es->d.loop) < ep->deadline_ms)
+			more = true;
+		else
+			ep_attach(ep);
+	}
+	if (!more)
+		uv_timer_stop(t);
+	else if (!uv_is_active((uv_handle_t *)t))
+		uv_timer_start(t, wait_tick, EP_WAIT_POLL_MS, EP_WAIT_POLL_MS);
+}
+
+struct endpoints *endpoints_new(const struct endpoints_deps *d)
+{
+	struct endpoints *es = mem_alloc(sizeof(*es));
+
+	es->d = *d;
+	uv_timer_init(d->loop, &es->wait_timer);
+	es->wait_timer.data = es;
+	return es;
+}
+
+void endpoint_wait_start(struct endpoints *es)
+{
+	if (!uv_is_active((uv_handle_t *)&es->wait_timer))
+		uv_timer_start(&es->wait_timer, wait_tick, EP_WAIT_POLL_MS, EP_WAIT_POLL_MS);
+}
+
+static void load_row(void *user, const struct local_endpoint *row)
+{
+	struct endpoints *es = user;
+	struct ep *ep = ep_new(es, local_endpoint_dup(row));
+	bool other_boot = !row->boot_id || strcmp(row->boot_id, es->d.boot_id) != 0;
+
+	/* An intent nobody waits for any more, and everything of an earlier boot, is given back. Whether a namespace still lives is
+	 * the kernel's to say: its port is there, or it cannot be made again (endpoints_port_failed()). */
+	if (row->state == LOCAL_INTENDED || row->state == LOCAL_RELEASING || other_boot)
+		ep->phase = EP_LEAVING;
+	else
+		ep->phase = EP_RUNNING;
+}
+
+int endpoints_load(struct endpoints *es, struct err *e)
+{
+	int r = local_endpoint_each(es->d.local, load_row, es, e);
+
+	if (r == 0)
+		log_info("local endpoints", "known=%u", HASH_COUNT(es->table));
+	return r;
+}
+
+static void closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+void endpoints_close(struct endpoints *es)
+{
+	struct err e = { .code = -ECANCELED, .text = "the agent is stopping" };
+	struct ep_dying *d;
+	struct ep *ep, *tmp;
+
+	if (!es)
+		return;
+	es->closing = true;
+	HASH_ITER(hh, es->table, ep, tmp) {
+		ep_answer(&ep->connects, -ECANCELED, NULL, &e);
+		ep_answer(&ep->leaves, -ECANCELED, NULL, &e);
+		ep_free(ep);
+	}
+	while ((d = es->dying)) {
+		es->dying = d->next;
+		free(d);
+	}
+	uv_close((uv_handle_t *)&es->wait_timer, closed);
+}
+
+void endpoint_each(struct endpoints *es, void (*fn)(void *user, const struct local_endpoint *ep),
+		   void *user)
+{
+	struct ep *ep, *tmp;
+
+	HASH_ITER(hh, es->table, ep, tmp)
+		fn(user, ep->row);
+}
+
+const struct local_endpoint *endpoint_get(struct endpoints *es, struct id id)
+{
+	struct ep *ep = ep_find(es, id);
+
+	return ep ? ep->row : NULL;
+}
+
+size_t endpoint_count(const struct endpoints *es)
+{
+	size_t n = 0;
+
+	for (const struct ep *ep = es->table; ep; ep = ep->hh.next)
+		n += ep->phase == EP_RUNNING;
+	return n;
+}
+
+size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_local **ret)
+{
+	struct compile_local *v = mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*v));
+	struct ep *ep, *tmp;
+	size_t n = 0;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase != EP_RUNNING || !id_eq(ep->row->network, network))
+			continue;
+		v[n++] = (struct compile_local){ .id = ep->row->id,
+						 .mac = ep->row->mac,
+						 .ip4 = ep->row->ip4,
+						 .ip6 = ep->row->ip6,
+						 .ifname = ep->row->ifname,
+						 .target = &ep->target,
+						 .shut = ep->row->state == LOCAL_CONFLICT };
+	}
+	*ret = v;
+	return n;
+}
+
+size_t endpoints_networks(struct endpoints *es, struct id **ret)
+{
+	struct id *v = mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*v));
+	struct ep *ep, *tmp;
+	size_t n = 0, i;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase != EP_RUNNING)
+			continue;
+		for (i = 0; i < n && !id_eq(v[i], ep->row->network); i++)
+			;
+		if (i == n)
+			v[n++] = ep->row->network;
+	}
+	*ret = v;
+	return n;
+}
