@@ -34,5 +34,5 @@ struct run_http_request {
  */
 int run_http_call(const struct run_http *h, const struct run_http_request *q, cJSON **ret,
 		  struct err *e);
-/** run_http_answer() - the pure half: bytes of a complete answer to what run_http_call() returns. */
+/** run_http_answer() - the pure half: a complete answer (a NUL past its end) to what run_http_call() returns. */
 int run_http_answer(const char *data, size_t len, cJSON **ret, struct err *e);
