@@ -651,6 +651,10 @@ void fake_kv_restore(struct fake_kv *f, const struct fake_store *backup)
 void fake_kv_fail(struct fake_kv *f, unsigned mask, unsigned skip, unsigned n, int status,
 		  bool applied)
 {
+	if (n == 0) {
+		memset(f->faults, 0, sizeof(f->faults));
+		return;
+	}
 	for (size_t i = 0; i < FAULTS_MAX; i++) {
 		if (f->faults[i].n > 0)
 			continue;

@@ -56,7 +56,7 @@ void fake_kv_wipe(struct fake_kv *f);
 void fake_kv_restore(struct fake_kv *f, const struct fake_store *backup);
 
 /* Faults. */
-/** fake_kv_fail() - the next @n calls of the kinds in @mask, after @skip good ones, end with @status; @applied: they are carried out all the same. */
+/** fake_kv_fail() - the next @n calls of the kinds in @mask, after @skip good ones, end with @status; @applied: they are carried out all the same. @n 0: no more faults. */
 void fake_kv_fail(struct fake_kv *f, unsigned mask, unsigned skip, unsigned n, int status,
 		  bool applied);
 /** fake_kv_hold() - from now on, and for calls already waiting; FAKE_HOLD_NONE lets them go. */
