@@ -5,6 +5,9 @@
  * Pure. The caller gives the addresses in use (from etcd's address keys), those released lately, and the newest assigned one; the answer
  * is next-fit: the lowest free one above the newest assigned, wrapping, passing over reserved (network, broadcast, gateway, aux) and lately
  * released ones; lately released ones are taken only when nothing else is free.
+ *
+ * Not handed out: IPv4's network and broadcast address (RFC 1122 3.3.6; /31 and /32 have none, RFC 3021), IPv6's
+ * subnet-router anycast address (RFC 4291 2.6.1; /127 and /128 have none, RFC 6164).
  */
 #pragma once
 #include <stddef.h>
@@ -18,16 +21,19 @@ struct pool {
 	struct prefix subnet;
 	struct prefix range; /* unset: the whole subnet */
 	const struct ip *reserved; /* gateway, aux; any order */
+	const char *const *
+		reserved_who; /* words for each, e.g. "the gateway"; may be NULL, for error texts only */
 	size_t n_reserved;
-	const struct ip *used; /* sorted by ip_cmp, no duplicates */
+	const struct ip *
+		used; /* sorted by ip_cmp, no duplicates; those of other subnets or families do not matter */
 	size_t n_used;
-	const struct ip *recent; /* sorted; released within POOL_RECENT_MS */
+	const struct ip *recent; /* sorted likewise; released within POOL_RECENT_MS */
 	size_t n_recent;
 	struct ip newest; /* last assigned, unset for none */
 };
 /**
  * pool_pick() - the address to try
- * @skip: how many free candidates to pass over first (random after a conflict; 0 normally)
+ * @skip: how many free candidates to pass over first (random after a conflict; 0 normally); modulo their number
  * Return: 0, -ENOSPC when every address is taken (the error says how many there are).
  */
 int pool_pick(const struct pool *p, uint64_t skip, struct ip *ret, struct err *e);

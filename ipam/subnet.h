@@ -11,9 +11,12 @@
 #include "base/err.h"
 #include "store/model.h"
 
+#define SUBNET_MAX_LEN4 30 /* the smallest subnets: one host beside the gateway */
+#define SUBNET_MAX_LEN6 126
+
 struct subnet_taken {
 	struct prefix prefix;
-	const char *who; /* borrowed */
+	const char *who; /* borrowed; the prefix is named after it where it does not itself hold it */
 };
 struct subnet_pool { /* where automatic subnets come from */
 	struct prefix base;
@@ -36,10 +39,13 @@ struct subnet_request {
 /**
  * subnet_resolve() - turn a request into the subnets of a record
  * All problems are gathered in @e: malformed, host bits, gateway/range/aux outside or equal to each other, overlaps among
- * themselves and with @taken, too small (< /30, IPv6 > /126), IPv6 given without ipv6, IPv6 alone (refused for now), ranges without subnet.
+ * themselves, with @taken and with what is no host's (loopback, link-local, multicast, ...), too small (> /30, IPv6 > /126),
+ * IPv6 given without ipv6, IPv6 alone (no pool for the IPv4 part), ranges without subnet.
  * Missing IPv4 subnet: chosen from @pools; missing IPv6 with ->ipv6: the first free ULA /64. Missing gateway: the first host address
- * of the subnet (Docker's rule).
+ * of the subnet that is no auxiliary address (Docker's rule). Order: as given; a chosen IPv4 one first, a chosen IPv6 one last.
+ * @e: what it holds already is kept, the problems found are added
  * @ret_subnets: heap array, freed with subnet_free(). Untouched on failure.
+ * Return: 0, -EINVAL, -ENOSPC when the pools are used up
  */
 int subnet_resolve(const struct subnet_request *req, const struct subnet_pool *pools,
 		   size_t n_pools, const uint8_t cluster_id[32], const struct subnet_taken *taken,
