@@ -2,8 +2,14 @@
 /*
  * claim - networks and addresses taken and given back through transactions of the store (DESIGN.md §4).
  *
- * Asynchronous, over store/kv.h; each operation is an object that calls back exactly once and then is gone. Conflicts are retried with
- * back-off inside (CLAIM_TRIES_MAX); a timed-out transaction is settled by reading the keys before it is reported.
+ * Asynchronous, over store/kv.h; each operation is an object that calls back exactly once and then is gone; never from inside the
+ * starting call. Conflicts are retried with back-off inside (CLAIM_TRIES_MAX).
+ *
+ * What can be lost: the answer to a transaction. It is settled by sending the transaction again (its compares make that safe, and its
+ * else branch reads the keys) until CLAIM_DEADLINE_MS after the operation's start. Only then it ends with -ETIMEDOUT: outcome unknown.
+ *
+ * The cache of a network's addresses only proposes; the transaction decides. It is filled by one keys-only range at the first use, and may be
+ * told of others' endpoints by claim_note(), which saves conflicts and keeps "next above the newest" true for the whole cluster.
  */
 #pragma once
 #include <uv.h>
@@ -13,10 +19,22 @@
 #include "store/model.h"
 
 #define CLAIM_TRIES_MAX 64
+#define CLAIM_BACKOFF_MIN_MS 1
+#define CLAIM_BACKOFF_MAX_MS 50
+#define CLAIM_RECENT_MAX 10000 /* released addresses remembered per network; above, the oldest go */
+#define CLAIM_DEADLINE_MS \
+	4800 /* settling a lost answer ends this long after the operation's start (ovlctl fails within 5 s), */
+#define CLAIM_SETTLE_MIN_MS 500 /* but has at least this long */
+#define CLAIM_NAMED_MAX 4 /* endpoints named in an error */
 
+/*
+ * Statuses beside those named at each callback: kv's (-EHOSTUNREACH: certainly not done; -EACCES; -EREMOTEIO; -EPROTO), -ECANCELED after
+ * claim_close(), -EKEYEXPIRED: the lease given is gone (grant another), -EAGAIN: CLAIM_TRIES_MAX conflicts in a row.
+ */
 struct claim; /* per agent: kv, prefix, per-network cache of addresses (used, recently released, newest) */
 struct claim *claim_new(uv_loop_t *loop, struct kv *kv, const char *prefix, uint64_t seed);
-void claim_close(struct claim *c); /* pending operations call back with -ECANCELED */
+/** claim_close() - pending operations call back with -ECANCELED (later); the memory goes when the last one has. @kv must outlive them. */
+void claim_close(struct claim *c);
 
 /* ---- networks ---- */
 struct claim_network_request {
@@ -32,6 +50,11 @@ struct claim_network_request {
 /* @net: borrowed; NULL unless status is 0. -EEXIST: name or VNI taken (named), -EINVAL, -ENOSPC, and kv's statuses. */
 typedef void (*claim_network_fn)(void *user, int status, const struct model_network *net,
 				 const struct err *e);
+/**
+ * claim_network_create() - choose and check against every network and pool at one revision, and put the record if none came since
+ *
+ * A record of the same id is this network, made by an earlier call whose answer was lost: success.
+ */
 void claim_network_create(struct claim *c, const struct claim_network_request *req,
 			  claim_network_fn done, void *user);
 /* -EBUSY: endpoints or addresses exist (the error names up to a few endpoints and their nodes); -ENOENT. @revision: of the deletion. */
@@ -45,18 +68,39 @@ struct claim_endpoint_request {
 		endpoint; /* id, node, name, aliases, sandbox, created; mac zero: from the address; copied */
 	struct ip want4, want6; /* unset: chosen */
 	int64_t lease; /* the node's address lease */
-	bool reclaim; /* put again what this node held: own keys (same endpoint id) are no conflict, network compare is left out */
+	bool reclaim; /* put again what this node held: own keys (same endpoint id) are no conflict and overwritten (where anything
+			 differs: lease, record), network compare is left out;
+			 wants unset are the endpoint's own addresses */
 };
 /* @ep: with addresses, mac and mod_revision filled; borrowed. -EADDRINUSE (owner's endpoint and node named), -ENOSPC, -ENOENT (network gone),
- * -ESTALE: network record changed (fetch and try again). -ETIMEDOUT only when even the settling read failed: the outcome is unknown. */
+ * -ESTALE: network record changed (fetch and try again). -ETIMEDOUT only when even the settling read failed: the outcome is unknown.
+ * -ERANGE, -EINVAL: an address wanted is outside the subnets or no host's. -EEXIST: the endpoint is there with other addresses, or another node's. */
 typedef void (*claim_endpoint_fn)(void *user, int status, const struct model_endpoint *ep,
 				  const struct err *e);
-/* Fast path: one transaction. The candidate comes from the cache; a conflict refreshes the cache by one range (keys only) of address/<network>/. */
+/**
+ * claim_endpoint_create() - addresses and endpoint in one transaction
+ *
+ * Fast path: one transaction. The candidate comes from the cache; a conflict refreshes the cache by one range (keys only) of address/<network>/.
+ * Called again for an endpoint that is there (same id, node and, where wanted, addresses): success with the record that is there.
+ */
 void claim_endpoint_create(struct claim *c, const struct claim_endpoint_request *req,
 			   claim_endpoint_fn done, void *user);
-/* Deletes endpoint and address keys if they are this endpoint's (compares create revisions from @ep->mod_revision; 0: reads first and compares the owner);
- * absent is success. Never frees another's address. */
+/**
+ * claim_endpoint_release() - delete endpoint and address keys if they are this endpoint's
+ * @ep: network, id, addresses, mod_revision are used; copied. mod_revision compares with what the endpoint was created with; 0, or where it
+ *	does not match any more: reads first and deletes what names this endpoint. Addresses unset: those of the record found.
+ *
+ * Absent is success. Never frees another's address.
+ */
 void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, claim_done_fn done,
 			    void *user);
 /** claim_forget_network() - drop the cache of a network that is gone. */
 void claim_forget_network(struct claim *c, struct id network);
+/**
+ * claim_note() - an endpoint of whatever node came or went, as the mirror tells; a hint that saves conflicts
+ * @used: the address is taken, else released
+ * @revision: mod_revision of the endpoint, for a deletion the revision it is known at (mirror_revision())
+ *
+ * Without a cache of that network (nothing was claimed there yet) it does nothing. Notes older than what is known are ignored.
+ */
+void claim_note(struct claim *c, struct id network, struct ip ip, bool used, int64_t revision);
