@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 ovl_unit_test(NAME test_api_route SOURCES test_api_route.c LIBS ovl_api_server)
+ovl_unit_test(NAME test_api_bodies SOURCES test_api_bodies.c LIBS ovl_api)
+ovl_unit_test(NAME test_api_filter SOURCES test_api_filter.c LIBS ovl_api_filter)
 ovl_unit_test(NAME test_api_listen SOURCES test_api_listen.c LIBS ovl_api_server)
 ovl_unit_test(NAME test_api_server SOURCES test_api_server.c LIBS ovl_api_server)

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/api/view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+static void put_id(cJSON *j, const char *key, struct id id)
+{
+	char text[ID_TEXT_MAX];
+
+	json_put_str(j, key, id_format(id, text));
+}
+
+/* "10.0.0.2/24", "" where there is no address; the length from the network's subnet, full where that is not known. */
+static void put_address(cJSON *j, const char *key, const struct mirror_network *net, struct ip ip)
+{
+	const struct model_subnet *sub = net && net->rec ? model_network_subnet_of(net->rec, ip) :
+							   NULL;
+	struct prefix p = { .ip = ip, .len = (uint8_t)(sub ? sub->subnet.len : ip_bits(ip)) };
+	char text[PREFIX_TEXT_MAX];
+
+	json_put_str(j, key, ip_is_set(ip) ? prefix_format(p, text) : "");
+}
+
+const char *view_node_name(const struct api_context *ctx, struct id node, char buf[ID_SHORT_MAX])
+{
+	const struct mirror_node *n = mirror_node(ctx->mirror, node);
+
+	if (n && n->rec)
+		return n->rec->name;
+	if (id_eq(node, node_id(ctx->node)) && ctx->config->name)
+		return ctx->config->name;
+	return id_short(node, buf);
+}
+
+/* ---- networks ---- */
+
+static void put_ipam(cJSON *j, const struct model_network *rec)
+{
+	cJSON *ipam = cJSON_AddObjectToObject(j, "IPAM"), *config;
+	char text[IP_TEXT_MAX];
+
+	json_put_str(ipam, "Driver", "default");
+	cJSON_AddNullToObject(ipam, "Options");
+	config = cJSON_AddArrayToObject(ipam, "Config");
+	for (size_t i = 0; i < rec->n_subnets; i++) {
+		const struct model_subnet *s = &rec->subnets[i];
+		cJSON *item = cJSON_CreateObject();
+
+		json_put_prefix_opt(item, "Subnet", s->subnet);
+		json_put_prefix_opt(item, "IPRange", s->ip_range);
+		json_put_ip_opt(item, "Gateway", s->gateway);
+		if (s->n_aux > 0) {
+			cJSON *aux = cJSON_AddObjectToObject(item, "AuxiliaryAddresses");
+
+			for (size_t k = 0; k < s->n_aux; k++)
+				json_put_str(aux, s->aux[k].name, ip_format(s->aux[k].ip, text));
+		}
+		cJSON_AddItemToArray(config, item);
+	}
+}
+
+/* What was asked for, and what was chosen where nothing was (as Docker shows its overlay's VXLAN id). */
+static void put_options(cJSON *j, const struct model_network *rec)
+{
+	_cleanup_kv_pairs_ struct kv_pairs p = { 0 };
+	char text[16];
+
+	kv_pairs_copy(&p, &rec->options);
+	snprintf(text, sizeof(text), "%u", rec->vni);
+	kv_pairs_set(&p, "vni", text);
+	snprintf(text, sizeof(text), "%u", rec->mtu);
+	kv_pairs_set(&p, "mtu", text);
+	json_put_pairs(j, "Options", &p);
+}
+
+/* Names already used as keys of Containers; two endpoints of one name would hide each other in JSON. */
+struct seen {
+	char *key;
+	UT_hash_handle hh;
+};
+
+static bool seen_add(struct seen **head, const char *key)
+{
+	struct seen *s;
+
+	HASH_FIND_STR(*head, key, s);
+	if (s)
+		return false;
+	s = mem_alloc(sizeof(*s));
+	s->key = mem_strdup(key);
+	HASH_ADD_KEYPTR(hh, *head, s->key, strlen(s->key), s);
+	return true;
+}
+
+struct containers_of {
+	const struct api_context *ctx;
+	const struct mirror_network *net;
+	cJSON *to;
+	struct seen *seen;
+};
+
+static void put_container(struct containers_of *c, const struct model_endpoint *rec,
+			  const struct local_endpoint *local)
+{
+	struct id id = rec ? rec->id : local->id;
+	const char *key = local && local->container_id ? local->container_id :
+			  rec			       ? rec->sandbox :
+							 local->sandbox;
+	char text[ID_TEXT_MAX], short_id[ID_SHORT_MAX];
+	cJSON *j = cJSON_CreateObject();
+
+	id_format(id, text);
+	if (!key || !*key || !seen_add(&c->seen, key))
+		key = text;
+	json_put_str(j, "Name", rec ? rec->name : local->name);
+	json_put_str(j, "EndpointID", text);
+	json_put_mac(j, "MacAddress", rec ? rec->mac : local->mac);
+	put_address(j, "IPv4Address", c->net, rec ? rec->ip4 : local->ip4);
+	put_address(j, "IPv6Address", c->net, rec ? rec->ip6 : local->ip6);
+	json_put_str(j, "Node",
+		     view_node_name(c->ctx, rec ? rec->node : node_id(c->ctx->node), short_id));
+	cJSON_AddItemToObject(c->to, key, j);
+}
+
+/* Local ones that the cluster does not show: it was wiped, or the claim is just being made. */
+static void put_local_only(void *user, const struct local_endpoint *local)
+{
+	struct containers_of *c = user;
+
+	if (!id_eq(local->network, c->net->id))
+		return;
+	if (local->state != LOCAL_BOUND && local->state != LOCAL_CONFLICT)
+		return;
+	if (!mirror_endpoint(c->ctx->mirror, local->network, local->id))
+		put_container(c, NULL, local);
+}
+
+static void put_containers(cJSON *j, const struct api_context *ctx,
+			   const struct mirror_network *net)
+{
+	struct containers_of c = { .ctx = ctx, .net = net };
+	struct mirror_endpoint *ep, *tmp;
+	struct seen *s, *next;
+
+	c.to = cJSON_AddObjectToObject(j, "Containers");
+	HASH_ITER(hh, net->endpoints, ep, tmp)
+		put_container(&c, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
+	endpoint_each(ctx->endpoints, put_local_only, &c);
+	HASH_ITER(hh, c.seen, s, next) {
+		HASH_DEL(c.seen, s);
+		free(s->key);
+		free(s);
+	}
+}
+
+cJSON *view_network(const struct api_context *ctx, const struct mirror_network *net,
+		    bool containers)
+{
+	const struct model_network *rec = net->rec;
+	cJSON *j = cJSON_CreateObject(), *from;
+
+	json_put_str(j, "Name", rec->name);
+	put_id(j, "Id", rec->id);
+	json_put_str(j, "Created", rec->created);
+	json_put_str(j, "Scope", "global");
+	json_put_str(j, "Driver", rec->driver);
+	json_put_bool(j, "EnableIPv6", rec->ipv6);
+	put_ipam(j, rec);
+	json_put_bool(j, "Internal", rec->internal);
+	json_put_bool(j, "Attachable", true);
+	json_put_bool(j, "Ingress", false);
+	from = cJSON_AddObjectToObject(j, "ConfigFrom");
+	json_put_str(from, "Network", "");
+	json_put_bool(j, "ConfigOnly", false);
+	if (containers)
+		put_containers(j, ctx, net);
+	else
+		cJSON_AddObjectToObject(j, "Containers");
+	put_options(j, rec);
+	json_put_pairs(j, "Labels", &rec->labels);
+	return j;
+}
+
+/* ---- endpoints ---- */
+
+static const char *state_word(const struct local_endpoint *local)
+{
+	if (!local)
+		return "bound";
+	switch (local->state) {
+	case LOCAL_INTENDED:
+		return "pending";
+	case LOCAL_BOUND:
+		return "bound";
+	case LOCAL_RELEASING:
+		return "releasing";
+	case LOCAL_CONFLICT:
+		return "conflict";
+	}
+	return "unknown";
+}
+
+cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
+		     const struct local_endpoint *local)
+{
+	struct id network = rec ? rec->network : local->network;
+	struct id node = rec ? rec->node : node_id(ctx->node);
+	const struct mirror_network *net = mirror_network(ctx->mirror, network);
+	cJSON *j = cJSON_CreateObject();
+	char text[ID_SHORT_MAX];
+
+	put_id(j, "Id", rec ? rec->id : local->id);
+	json_put_str(j, "Name", rec ? rec->name : local->name);
+	put_id(j, "NetworkId", network);
+	json_put_str(j, "Network", net && net->rec ? net->rec->name : id_short(network, text));
+	put_id(j, "NodeId", node);
+	json_put_str(j, "Node", view_node_name(ctx, node, text));
+	json_put_str(j, "Sandbox", rec ? rec->sandbox : local->sandbox);
+	json_put_strv(j, "Aliases", rec ? &rec->aliases : &local->aliases);
+	json_put_mac(j, "MacAddress", rec ? rec->mac : local->mac);
+	put_address(j, "IPv4Address", net, rec ? rec->ip4 : local->ip4);
+	put_address(j, "IPv6Address", net, rec ? rec->ip6 : local->ip6);
+	json_put_str(j, "Created", rec ? rec->created : local->created);
+	json_put_str(j, "State", state_word(local));
+	json_put_bool(j, "Local", local != NULL);
+	if (!local)
+		return j;
+	json_put_str(j, "IfName", local->ifname);
+	json_put_str(j, "Port", local->port);
+	json_put_str(j, "Target", local->target.path);
+	json_put_u64(j, "Pid", (uint64_t)local->target.pid);
+	json_put_str_opt(j, "Run", local->run_name);
+	return j;
+}
+
+struct each_endpoint {
+	const struct api_context *ctx;
+	void (*fn)(void *user, const struct model_endpoint *rec,
+		   const struct local_endpoint *local);
+	void *user;
+};
+
+static void each_local(void *user, const struct local_endpoint *local)
+{
+	struct each_endpoint *e = user;
+
+	if (!mirror_endpoint(e->ctx->mirror, local->network, local->id))
+		e->fn(e->user, NULL, local);
+}
+
+void view_each_endpoint(const struct api_context *ctx,
+			void (*fn)(void *user, const struct model_endpoint *rec,
+				   const struct local_endpoint *local),
+			void *user)
+{
+	struct each_endpoint e = { .ctx = ctx, .fn = fn, .user = user };
+	struct mirror_network *net, *next_net;
+	struct mirror_endpoint *ep, *next;
+
+	HASH_ITER(hh, mirror_networks(ctx->mirror), net, next_net) {
+		HASH_ITER(hh, net->endpoints, ep, next)
+			fn(user, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
+	}
+	endpoint_each(ctx->endpoints, each_local, &e);
+}
+
+/* ---- nodes ---- */
+
+cJSON *view_node(const struct api_context *ctx, const struct mirror_node *node)
+{
+	const struct model_node *rec = node->rec;
+	struct mirror_network *net, *next_net;
+	struct mirror_endpoint *ep, *next;
+	cJSON *j = cJSON_CreateObject();
+	uint64_t endpoints = 0;
+	char lease[24];
+
+	HASH_ITER(hh, mirror_networks(ctx->mirror), net, next_net) {
+		HASH_ITER(hh, net->endpoints, ep, next)
+			endpoints += id_eq(ep->rec->node, rec->id);
+	}
+	put_id(j, "Id", rec->id);
+	json_put_str(j, "Name", rec->name);
+	json_put_str(j, "State", node->alive ? "up" : "down");
+	json_put_bool(j, "Self", id_eq(rec->id, node_id(ctx->node)));
+	json_put_ip_opt(j, "Vtep", rec->vtep);
+	json_put_u64(j, "Mtu", rec->mtu);
+	json_put_u64(j, "Endpoints", endpoints);
+	/* As etcdctl writes lease ids. */
+	snprintf(lease, sizeof(lease), "%llx", (unsigned long long)rec->address_lease);
+	json_put_str(j, "AddressLease", lease);
+	json_put_str(j, "BootId", rec->boot_id);
+	json_put_str(j, "Version", rec->version);
+	json_put_u64(j, "Format", rec->format);
+	return j;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * view - records as the API shows them: networks with Docker's field names, endpoints and nodes.
+ */
+#pragma once
+#include <cjson/cJSON.h>
+#include "agent/api/context.h"
+
+/** view_network() - @net has a record; @containers: with the endpoints, else an empty Containers (as Docker's list). */
+cJSON *view_network(const struct api_context *ctx, const struct mirror_network *net,
+		    bool containers);
+/** view_endpoint() - from the cluster's record, this node's own, or both; at least one is given. */
+cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
+		     const struct local_endpoint *local);
+cJSON *view_node(const struct api_context *ctx, const struct mirror_node *node);
+/** view_node_name() - the node's name, or the short id of one that has no record. Return: @buf or borrowed. */
+const char *view_node_name(const struct api_context *ctx, struct id node, char buf[ID_SHORT_MAX]);
+/** view_each_endpoint() - those of the cluster, and those of this node that the cluster does not show (yet, or any more). */
+void view_each_endpoint(const struct api_context *ctx,
+			void (*fn)(void *user, const struct model_endpoint *rec,
+				   const struct local_endpoint *local),
+			void *user);
