@@ -9,7 +9,6 @@
 #include "base/strv.h"
 #include "ipam/subnet.h"
 
-#define OVL_VERSION "0.1.0"
 #define CONFIG_PATH_DEFAULT "/etc/ovl/ovld.yaml"
 #define CONFIG_POOLS_MAX 16
 #define CONFIG_FILE_MAX (256 * 1024)

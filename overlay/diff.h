@@ -35,7 +35,7 @@ enum diff_reason { DIFF_MISSING, DIFF_DIFFERS, DIFF_SURPLUS };
 struct diff_op {
 	enum diff_op_type type;
 	enum diff_reason reason;
-	union { /* borrowed from desired (adds, sets) or observed (deletes) */
+	union { /* adds and sets: borrowed from the desired state; deletes: copies that the diff owns */
 		const struct state_port *port;
 		const struct state_fdb *fdb;
 		const struct state_neigh *neigh;
@@ -45,11 +45,16 @@ struct diff_op {
 struct diff {
 	struct diff_op *ops;
 	size_t n;
+	/* What the deletes point to; the observed state may change while the operations are carried out. */
+	struct state_port *ports;
+	struct state_fdb *fdb;
+	struct state_neigh *neigh;
+	struct prefix *gateways;
 };
 /**
  * diff_net() - compare; both may be NULL (nothing desired / nothing there) but not both
  * @may_delete: false while the source of the desired state is not complete (DESIGN.md §3.2): surplus is left alone
- * The result borrows from both; free with diff_done() before either changes.
+ * The result borrows from @want only.
  */
 void diff_net(const struct state_net *want, const struct state_net *have, bool may_delete,
 	      struct diff *ret);

@@ -15,6 +15,8 @@ struct local;
 /** local_open() - @dir is made (0700) when absent; the schema is created or upgraded. Return: 0, -EBUSY (another agent holds it), -EIO ... */
 int local_open(const char *dir, struct local **ret, struct err *e);
 void local_close(struct local *l);
+/** local_wipe() - forget everything, the identity too (`ovlctl reset`); the store stays usable and empty. */
+int local_wipe(struct local *l, struct err *e);
 
 /* Named values: "node-id", "cluster-id", "cluster-epoch", "seen-revision", "address-lease", "liveness-lease", "gc-..." */
 int local_get(struct local *l, const char *name, char **ret_value); /* -ENOENT; heap */

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static void add_gateways(const struct model_network *net, struct state_net *n)
+{
+	for (size_t i = 0; i < net->n_subnets && n->n_gateways < STATE_GATEWAYS_MAX; i++) {
+		if (ip_is_set(net->subnets[i].gateway))
+			n->gateways[n->n_gateways++] =
+				(struct prefix){ .ip = net->subnets[i].gateway,
+						 .len = net->subnets[i].subnet.len };
+	}
+}
+
+/* Prefix length of the subnet that holds @ip, whole address where none does (the record has changed under it). */
+static uint8_t len_of(const struct model_network *net, struct ip ip)
+{
+	const struct model_subnet *s = model_network_subnet_of(net, ip);
+
+	return s ? s->subnet.len : (uint8_t)ip_bits(ip);
+}
+
+static void add_routes(const struct model_network *net, struct state_port *p)
+{
+	for (size_t i = 0; i < net->n_subnets && p->n_routes < STATE_ROUTES_MAX; i++) {
+		struct prefix s = net->subnets[i].subnet;
+
+		if (s.ip.family == AF_INET6 && !ip_is_set(p->ip6))
+			continue;
+		if (!prefix_contains(s, p->ip4) &&
+		    !(ip_is_set(p->ip6) && prefix_contains(s, p->ip6)))
+			p->routes[p->n_routes++] = s;
+	}
+}
+
+static void add_neigh(struct state_net *n, struct ip ip, struct mac mac)
+{
+	if (ip_is_set(ip))
+		state_net_add_neigh(n, &(struct state_neigh){ .ip = ip, .mac = mac });
+}
+
+static void add_master(struct state_net *n, struct mac mac, const char *port)
+{
+	struct state_fdb f = { .where = STATE_FDB_MASTER, .mac = mac };
+
+	snprintf(f.port, sizeof(f.port), "%s", port);
+	state_net_add_fdb(n, &f);
+}
+
+static void add_local(const struct compile_input *in, const struct compile_local *l,
+		      struct state_net *n)
+{
+	struct state_port p = {
+		.mtu = in->underlay_mtu,
+		.up = !l->shut,
+		.enslaved = true,
+		.flags_ok = true,
+		.guard4 = !l->shut && ip_is_set(l->ip4),
+		.guard6 = !l->shut && ip_is_set(l->ip6),
+		.endpoint = l->id,
+		.mac = l->mac,
+		.ip4 = l->ip4,
+		.ip6 = l->ip6,
+		.len4 = len_of(in->network, l->ip4),
+		.len6 = ip_is_set(l->ip6) ? len_of(in->network, l->ip6) : 0,
+		.container_mtu = in->network->mtu,
+		.target = *l->target,
+	};
+
+	state_port_name(l->id, p.name);
+	snprintf(p.ifname, sizeof(p.ifname), "%s", l->ifname);
+	add_routes(in->network, &p);
+	state_net_add_port(n, &p);
+	if (l->shut)
+		return;
+	add_master(n, l->mac, p.name);
+	add_neigh(n, l->ip4, l->mac);
+	add_neigh(n, l->ip6, l->mac);
+}
+
+static void add_remote(const struct model_endpoint *ep, struct ip vtep, const char *vx,
+		       struct state_net *n)
+{
+	state_net_add_fdb(
+		n, &(struct state_fdb){ .where = STATE_FDB_SELF, .mac = ep->mac, .vtep = vtep });
+	add_master(n, ep->mac, vx);
+	add_neigh(n, ep->ip4, ep->mac);
+	add_neigh(n, ep->ip6, ep->mac);
+}
+
+/* Many endpoints sit on few nodes, mostly the same as the one before. */
+struct vtep_memo {
+	struct id node;
+	struct ip vtep;
+	bool known;
+};
+
+static struct ip vtep_of(const struct compile_input *in, struct vtep_memo *m, struct id node)
+{
+	if (!m->known || !id_eq(m->node, node)) {
+		m->node = node;
+		m->vtep = in->vtep_of(in->user, node);
+		m->known = true;
+	}
+	return m->vtep;
+}
+
+static void add_remotes(const struct compile_input *in, struct state_net *n, size_t *ret_skipped)
+{
+	struct vtep_memo memo = { 0 };
+	struct ip flooded = { 0 };
+	char vx[IFNAMSIZ];
+
+	state_vxlan_name(n->vni, vx);
+	for (size_t i = 0; i < in->n_endpoints; i++) {
+		const struct model_endpoint *ep = in->endpoints[i];
+		struct ip vtep;
+
+		if (id_eq(ep->node, in->self))
+			continue;
+		vtep = vtep_of(in, &memo, ep->node);
+		/* Of another family than ours: no device of ours can reach it. */
+		if (vtep.family != in->vtep.family || ip_eq(vtep, in->vtep)) {
+			(*ret_skipped)++;
+			continue;
+		}
+		add_remote(ep, vtep, vx, n);
+		if (in->network->flood && !ip_eq(flooded, vtep)) {
+			/* Sorting drops the duplicates. */
+			state_net_add_fdb(n, &(struct state_fdb){ .where = STATE_FDB_SELF,
+								  .vtep = vtep });
+			flooded = vtep;
+		}
+	}
+}
+
+struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped)
+{
+	struct state_net *n;
+	size_t skipped = 0;
+
+	if (in->n_locals == 0)
+		return NULL;
+	n = state_net_new(in->network->vni);
+	n->complete = true;
+	n->bridge_exists = n->bridge_up = true;
+	n->bridge_mac = state_bridge_mac(n->vni);
+	n->bridge_mtu = in->underlay_mtu;
+	n->vxlan_exists = n->vxlan_up = n->vxlan_enslaved = n->vxlan_flags_ok = true;
+	n->vtep = in->vtep;
+	n->port = in->vxlan_port;
+	n->vxlan_mtu = in->underlay_mtu;
+	add_gateways(in->network, n);
+	add_remotes(in, n, &skipped);
+	/* Local ones last: where a remote record claims the same MAC or address, the later one stays in state_net_sort(). */
+	for (size_t i = 0; i < in->n_locals && i < STATE_PORTS_MAX; i++)
+		add_local(in, &in->locals[i], n);
+	state_net_sort(n);
+	if (ret_skipped)
+		*ret_skipped = skipped;
+	return n;
+}
+
+void compile_guards(const struct state_net *n, struct state_guard **ret, size_t *ret_n)
+{
+	struct state_guard *v = mem_alloc_array(n->n_ports * 2 + 1, sizeof(*v));
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_ports; i++) {
+		const struct state_port *p = &n->ports[i];
+		struct state_guard g = { .mac = p->mac };
+
+		snprintf(g.port, sizeof(g.port), "%s", p->name);
+		g.ip = p->ip4;
+		if (p->guard4)
+			v[count++] = g;
+		g.ip = p->ip6;
+		if (p->guard6)
+			v[count++] = g;
+	}
+	*ret = v;
+	*ret_n = count;
+}

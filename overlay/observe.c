@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "overlay/observe.h"
+
+#include <string.h>
+
+static bool bridge_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	if (ev->deleted)
+		return net->bridge_exists && (!net->bridge_ifindex || net->bridge_ifindex == ev->ifindex);
+	return !net->bridge_exists || net->bridge_up != ev->up || net->bridge_mtu != ev->mtu ||
+	       !mac_eq(net->bridge_mac, ev->mac);
+}
+
+static bool vxlan_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	if (ev->deleted)
+		return net->vxlan_exists && (!net->vxlan_ifindex || net->vxlan_ifindex == ev->ifindex);
+	return !net->vxlan_exists || net->vxlan_up != ev->up || net->vxlan_mtu != ev->mtu ||
+	       net->vxlan_enslaved != ev->enslaved ||
+	       (ev->has_flags && net->vxlan_flags_ok != ev->flags_ok);
+}
+
+static bool port_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	const struct state_port *p = state_net_port(net, ev->name);
+
+	/* Not ours any more: the echoes of a port being shut and deleted. One that is down does no harm until the audit. */
+	if (!p)
+		return !ev->deleted && ev->up;
+	if (ev->deleted)
+		return p->ifindex == 0 || p->ifindex == ev->ifindex;
+	return p->up != ev->up || p->mtu != ev->mtu || p->enslaved != ev->enslaved ||
+	       (ev->has_flags && p->flags_ok != ev->flags_ok);
+}
+
+static bool link_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	if (strncmp(ev->name, "br", 2) == 0)
+		return bridge_event(net, ev);
+	if (strncmp(ev->name, "vx", 2) == 0)
+		return vxlan_event(net, ev);
+	return port_event(net, ev);
+}
+
+static bool fdb_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	const struct state_fdb *f = state_net_fdb(net, &ev->fdb);
+	bool same = f && (f->where == STATE_FDB_SELF ? ip_eq(f->vtep, ev->fdb.vtep) :
+						       strcmp(f->port, ev->fdb.port) == 0);
+
+	return ev->deleted ? same : !same;
+}
+
+static bool neigh_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	const struct state_neigh *g = state_net_neigh(net, ev->neigh.ip);
+
+	if (ev->deleted)
+		return g != NULL;
+	return !g || !mac_eq(g->mac, ev->neigh.mac);
+}
+
+static bool gateway_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	bool have = false;
+
+	for (size_t i = 0; i < net->n_gateways; i++)
+		have = have || prefix_eq(net->gateways[i], ev->gateway);
+	return have == ev->deleted;
+}
+
+bool observe_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	if (!net) /* a network we know nothing of: only its coming up matters */
+		return ev->type == KERNEL_EVENT_LINK && !ev->deleted && ev->up && ev->vni != 0;
+	switch (ev->type) {
+	case KERNEL_EVENT_LINK:
+		return link_event(net, ev);
+	case KERNEL_EVENT_FDB:
+		return fdb_event(net, ev);
+	case KERNEL_EVENT_NEIGH:
+		return neigh_event(net, ev);
+	case KERNEL_EVENT_GATEWAY:
+		return gateway_event(net, ev);
+	case KERNEL_EVENT_LOST:
+	case KERNEL_EVENT_GROUND:
+	case KERNEL_EVENT_UNDERLAY:
+		return true;
+	}
+	return true;
+}
