@@ -7,62 +7,14 @@
 #include <utlist.h>
 
 #include "base/mem.h"
-
-#define FAULTS_MAX 16
-
-struct kv_call {
-	struct fake_kv *f;
-	enum fake_call kind;
-	kv_done_fn done;
-	void *user;
-	bool canceled, applied;
-	struct kv_range range;
-	struct kv_txn txn;
-	int64_t lease, ttl_s;
-	/* the answer */
-	int status;
-	struct kv_result res;
-	struct fake_range *ranges;
-	size_t n_ranges;
-	struct err err;
-	struct kv_call *prev, *next;
-};
-
-struct kv_watch {
-	struct fake_kv *f;
-	struct kv_watch_handlers h;
-	void *user;
-	char *key, *end;
-	int64_t next_revision;
-	bool live, told_down, final, closed;
-	struct kv_watch *prev, *next;
-};
-
-struct fault {
-	unsigned mask, skip, n;
-	int status;
-	bool applied;
-};
-
-struct fake_kv {
-	struct kv kv;
-	struct fake_store store;
-	uv_timer_t *timer; /* NULL without loop */
-	struct kv_call *calls;
-	struct kv_watch *watches;
-	unsigned made[6];
-	struct fault faults[FAULTS_MAX];
-	unsigned hold_mask;
-	enum fake_hold hold;
-	bool down, watch_hold, watch_first, closing;
-};
+#include "tests/fake/fake_kv_priv.h"
 
 static void on_timer(uv_timer_t *t)
 {
 	fake_kv_pump(t->data);
 }
 
-static void wake(struct fake_kv *f)
+void fake_kv_wake(struct fake_kv *f)
 {
 	if (f->timer && !f->closing)
 		uv_timer_start(f->timer, on_timer, 0, 0);
@@ -70,223 +22,10 @@ static void wake(struct fake_kv *f)
 
 /* ---- calls ---- */
 
-static struct kv_call *call_new(struct kv *kv, enum fake_call kind, kv_done_fn done, void *user)
-{
-	struct fake_kv *f = CONTAINER_OF(kv, struct fake_kv, kv);
-	struct kv_call *c = mem_alloc(sizeof(*c));
-
-	assert(!f->closing);
-	c->f = f;
-	c->kind = kind;
-	c->done = done;
-	c->user = user;
-	f->made[__builtin_ctz(kind)]++;
-	DL_APPEND(f->calls, c);
-	wake(f);
-	return c;
-}
-
-static struct kv_op *ops_copy(const struct kv_op *ops, size_t n)
-{
-	struct kv_op *c = mem_alloc_array(n + 1, sizeof(*c));
-
-	for (size_t i = 0; i < n; i++) {
-		c[i] = ops[i];
-		c[i].key = mem_strdup(ops[i].key);
-		c[i].range_end = mem_strdup(ops[i].range_end);
-		c[i].value = mem_strdup(ops[i].value);
-	}
-	return c;
-}
-
-static void ops_free(const struct kv_op *ops, size_t n)
-{
-	for (size_t i = 0; ops && i < n; i++) {
-		free((void *)ops[i].key);
-		free((void *)ops[i].range_end);
-		free((void *)ops[i].value);
-	}
-	free((void *)ops);
-}
-
-static void answer_free(struct kv_call *c)
-{
-	for (size_t i = 0; i < c->n_ranges; i++) {
-		fake_range_done(&c->ranges[i]);
-		free((void *)c->res.ops[i].entries);
-	}
-	free(c->ranges);
-	free((void *)c->res.ops);
-}
-
-static void call_free(struct kv_call *c)
-{
-	answer_free(c);
-	free((void *)c->range.key);
-	free((void *)c->range.range_end);
-	for (size_t i = 0; i < c->txn.n_compares; i++) {
-		free((void *)c->txn.compares[i].key);
-		free((void *)c->txn.compares[i].range_end);
-	}
-	free((void *)c->txn.compares);
-	ops_free(c->txn.then_ops, c->txn.n_then);
-	ops_free(c->txn.else_ops, c->txn.n_else);
-	free(c);
-}
-
-static struct kv_call *op_range(struct kv *kv, const struct kv_range *req, kv_done_fn done,
-				void *user)
-{
-	struct kv_call *c = call_new(kv, FAKE_RANGE, done, user);
-
-	c->range = *req;
-	c->range.key = mem_strdup(req->key);
-	c->range.range_end = mem_strdup(req->range_end);
-	return c;
-}
-
-static struct kv_call *op_txn(struct kv *kv, const struct kv_txn *req, kv_done_fn done, void *user)
-{
-	struct kv_call *c = call_new(kv, FAKE_TXN, done, user);
-	struct kv_compare *cmp = mem_alloc_array(req->n_compares + 1, sizeof(*cmp));
-
-	c->txn = *req;
-	for (size_t i = 0; i < req->n_compares; i++) {
-		cmp[i] = req->compares[i];
-		cmp[i].key = mem_strdup(req->compares[i].key);
-		cmp[i].range_end = mem_strdup(req->compares[i].range_end);
-	}
-	c->txn.compares = cmp;
-	c->txn.then_ops = ops_copy(req->then_ops, req->n_then);
-	c->txn.else_ops = ops_copy(req->else_ops, req->n_else);
-	return c;
-}
-
-static struct kv_call *op_grant(struct kv *kv, int64_t ttl_s, kv_done_fn done, void *user)
-{
-	struct kv_call *c = call_new(kv, FAKE_GRANT, done, user);
-
-	c->ttl_s = ttl_s;
-	return c;
-}
-
-static struct kv_call *lease_call(struct kv *kv, enum fake_call kind, int64_t lease,
-				  kv_done_fn done, void *user)
-{
-	struct kv_call *c = call_new(kv, kind, done, user);
-
-	c->lease = lease;
-	return c;
-}
-
-static struct kv_call *op_keepalive(struct kv *kv, int64_t lease, kv_done_fn done, void *user)
-{
-	return lease_call(kv, FAKE_KEEPALIVE, lease, done, user);
-}
-
-static struct kv_call *op_revoke(struct kv *kv, int64_t lease, kv_done_fn done, void *user)
-{
-	return lease_call(kv, FAKE_REVOKE, lease, done, user);
-}
-
-static struct kv_call *op_ttl(struct kv *kv, int64_t lease, kv_done_fn done, void *user)
-{
-	return lease_call(kv, FAKE_TTL, lease, done, user);
-}
-
 static void op_cancel(struct kv_call *call)
 {
 	call->canceled = true;
-	wake(call->f);
-}
-
-/* ---- carrying out ---- */
-
-static void answer_op(struct kv_call *c, size_t i, enum kv_op_type type, bool values, bool entries)
-{
-	struct kv_op_result *r = (struct kv_op_result *)&c->res.ops[i];
-	struct kv_entry *out = mem_alloc_array(c->ranges[i].n + 1, sizeof(*out));
-
-	for (size_t j = 0; j < c->ranges[i].n; j++) {
-		out[j] = fake_entry_kv(&c->ranges[i].entries[j]);
-		if (!values) {
-			out[j].value = "";
-			out[j].value_len = 0;
-		}
-	}
-	r->type = type;
-	r->entries = out;
-	r->count = (int64_t)c->ranges[i].n;
-	r->n_entries = entries ? c->ranges[i].n : 0;
-}
-
-static void apply_range(struct kv_call *c)
-{
-	struct kv_op_result *r = mem_alloc(sizeof(*r));
-
-	c->ranges = mem_alloc(sizeof(*c->ranges));
-	c->n_ranges = 1;
-	c->res.n_ops = 1;
-	c->res.ops = r;
-	c->status = fake_store_range(&c->f->store, c->range.key, c->range.range_end,
-				     c->range.revision, &c->ranges[0]);
-	answer_op(c, 0, KV_OP_GET, !c->range.keys_only && !c->range.count_only, true);
-	if (c->range.count_only && r->n_entries > 0) {
-		struct kv_entry *v = (struct kv_entry *)r->entries;
-
-		for (size_t i = 1; i < r->n_entries; i++) {
-			if (v[i].mod_revision > v[0].mod_revision)
-				v[0] = v[i];
-		}
-		r->n_entries = 1;
-	}
-}
-
-static void apply_txn(struct kv_call *c)
-{
-	const struct kv_op *ops;
-
-	c->status = fake_store_txn(&c->f->store, &c->txn, &c->res.succeeded, &c->ranges, &c->err);
-	if (c->status < 0)
-		return;
-	c->n_ranges = c->res.succeeded ? c->txn.n_then : c->txn.n_else;
-	ops = c->res.succeeded ? c->txn.then_ops : c->txn.else_ops;
-	c->res.ops = mem_alloc_array(c->n_ranges + 1, sizeof(*c->res.ops));
-	c->res.n_ops = c->n_ranges;
-	for (size_t i = 0; i < c->n_ranges; i++)
-		answer_op(c, i, ops[i].type, !ops[i].keys_only,
-			  ops[i].type == KV_OP_GET || ops[i].prev_kv);
-}
-
-static void apply(struct kv_call *c)
-{
-	struct fake_store *s = &c->f->store;
-
-	c->applied = true;
-	switch (c->kind) {
-	case FAKE_RANGE:
-		apply_range(c);
-		break;
-	case FAKE_TXN:
-		apply_txn(c);
-		break;
-	case FAKE_GRANT:
-		c->res.lease_id = fake_store_grant(s, c->ttl_s);
-		c->res.lease_ttl_s = c->ttl_s;
-		break;
-	case FAKE_KEEPALIVE:
-	case FAKE_TTL:
-		c->res.lease_id = c->lease;
-		c->res.lease_ttl_s = fake_store_ttl(s, c->lease);
-		c->status = c->res.lease_ttl_s <= 0 ? -ENOENT : 0;
-		break;
-	case FAKE_REVOKE:
-		c->status = fake_store_revoke(s, c->lease);
-		break;
-	case FAKE_ANY:
-		break;
-	}
-	c->res.revision = s->revision;
+	fake_kv_wake(call->f);
 }
 
 /* The fault that hits @c, if any; uses it up. */
@@ -327,27 +66,10 @@ static bool serve(struct fake_kv *f, struct kv_call *c)
 		return true;
 	ft = fault_for(f, c);
 	if (!ft || ft->applied)
-		apply(c);
+		fake_call_apply(c);
 	if (ft)
 		c->status = ft->status;
 	return !held;
-}
-
-static void answer(struct kv_call *c)
-{
-	static const struct kv_result none = { 0 };
-
-	if (c->status < 0 && c->err.code == 0)
-		err_set(&c->err, c->status, "fake: %s", strerror(-c->status));
-	if (c->status < 0) {
-		answer_free(c);
-		c->ranges = NULL;
-		c->n_ranges = 0;
-		c->res = none;
-	}
-	c->res.err = &c->err;
-	c->done(c->user, c->status, &c->res);
-	call_free(c);
 }
 
 /* ---- watches ---- */
@@ -366,7 +88,7 @@ static struct kv_watch *op_watch(struct kv *kv, const char *key, const char *ran
 	w->end = mem_strdup(range_end);
 	w->next_revision = start_revision ? start_revision : f->store.revision + 1;
 	DL_APPEND(f->watches, w);
-	wake(f);
+	fake_kv_wake(f);
 	return w;
 }
 
@@ -374,7 +96,7 @@ static void op_watch_close(struct kv_watch *w)
 {
 	/* Freed by the pump, which may be on it. */
 	w->closed = true;
-	wake(w->f);
+	fake_kv_wake(w->f);
 }
 
 static void watch_state(struct kv_watch *w, enum kv_watch_state s, const char *why)
@@ -429,12 +151,14 @@ static bool watch_turn(struct fake_kv *f, struct kv_watch *w)
 		watch_state(w, KV_WATCH_REWOUND, "fake: revision went back");
 		return true;
 	}
+	/* A live one, too, that has not kept up: etcd cancels a slow watcher in the same way. */
+	if (w->next_revision < s->compacted && !(w->live && f->watch_hold)) {
+		watch_state(w, KV_WATCH_COMPACTED, "fake: compacted");
+		return true;
+	}
 	if (!w->live) {
-		if (w->next_revision < s->compacted)
-			watch_state(w, KV_WATCH_COMPACTED, "fake: compacted");
-		else
-			watch_state(w, KV_WATCH_LIVE, "fake: live");
-		wake(f);
+		watch_state(w, KV_WATCH_LIVE, "fake: live");
+		fake_kv_wake(f);
 		return true;
 	}
 	if (!f->watch_hold)
@@ -479,7 +203,7 @@ bool fake_kv_pump(struct fake_kv *f)
 		/* Canceled since, by the callback of another. */
 		if (c->canceled)
 			c->status = -ECANCELED;
-		answer(c);
+		fake_call_answer(c);
 		any = true;
 	}
 	if (!f->watch_first)
@@ -500,12 +224,12 @@ static size_t op_health(struct kv *kv, struct kv_health *ret, size_t max)
 }
 
 static const struct kv_ops fake_ops = {
-	.range = op_range,
-	.txn = op_txn,
-	.lease_grant = op_grant,
-	.lease_keepalive = op_keepalive,
-	.lease_revoke = op_revoke,
-	.lease_ttl = op_ttl,
+	.range = fake_call_range,
+	.txn = fake_call_txn,
+	.lease_grant = fake_call_grant,
+	.lease_keepalive = fake_call_keepalive,
+	.lease_revoke = fake_call_revoke,
+	.lease_ttl = fake_call_ttl,
 	.cancel = op_cancel,
 	.watch = op_watch,
 	.watch_close = op_watch_close,
@@ -546,7 +270,7 @@ void fake_kv_close(struct fake_kv *f)
 
 		DL_DELETE(f->calls, c);
 		c->status = -ECANCELED;
-		answer(c);
+		fake_call_answer(c);
 	}
 	DL_FOREACH_SAFE(f->watches, w, next_w) {
 		free(w->key);
@@ -586,7 +310,7 @@ static int64_t direct(struct fake_kv *f, const struct kv_op *op)
 	assert(status == 0);
 	fake_range_done(&r[0]);
 	free(r);
-	wake(f);
+	fake_kv_wake(f);
 	return f->store.revision;
 }
 
@@ -623,27 +347,27 @@ size_t fake_kv_count(struct fake_kv *f, const char *key, const char *end)
 void fake_kv_lease_expire(struct fake_kv *f, int64_t lease)
 {
 	fake_store_revoke(&f->store, lease);
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_compact(struct fake_kv *f, int64_t revision)
 {
 	fake_store_compact(&f->store, revision ? revision : f->store.revision);
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_wipe(struct fake_kv *f)
 {
 	fake_store_done(&f->store);
 	fake_store_init(&f->store);
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_restore(struct fake_kv *f, const struct fake_store *backup)
 {
 	fake_store_done(&f->store);
 	fake_store_copy(&f->store, backup);
-	wake(f);
+	fake_kv_wake(f);
 }
 
 /* ---- faults ---- */
@@ -668,13 +392,13 @@ void fake_kv_hold(struct fake_kv *f, unsigned mask, enum fake_hold hold)
 {
 	f->hold_mask = mask;
 	f->hold = hold;
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_down(struct fake_kv *f, bool down)
 {
 	f->down = down;
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_watch_drop(struct fake_kv *f)
@@ -686,13 +410,13 @@ void fake_kv_watch_drop(struct fake_kv *f)
 		if (!w->closed && !w->final && w->live)
 			watch_state(w, KV_WATCH_DOWN, "fake: dropped");
 	}
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_watch_hold(struct fake_kv *f, bool hold)
 {
 	f->watch_hold = hold;
-	wake(f);
+	fake_kv_wake(f);
 }
 
 void fake_kv_watch_lose(struct fake_kv *f)
