@@ -3,7 +3,9 @@
  * kv - the cluster's key-value store as the rest of ovl sees it: ranges, transactions, leases, one watch.
  *
  * An ops struct over etcd v3 (store/etcd.h) or a fake that injects faults (tests/fake). Keys are
- * text without NUL; values are text, too, but foreign ones may hold anything: use value_len.
+ * text without NUL; values are text, too, but foreign ones may hold anything: use value_len. A foreign key with a NUL or
+ * longer than KV_KEY_MAX is given with 0xff for each NUL and cut: it never looks like one of ours. A range_end of ""
+ * means: to the end of all keys.
  *
  * Contract of every asynchronous call: it returns a handle (never NULL); its callback runs exactly once, never from
  * inside the starting call, on the loop thread; with status -ECANCELED after kv_cancel(); results and error text are borrowed for the
@@ -153,5 +155,5 @@ struct kv_watch *kv_watch_start(struct kv *kv, const char *key, const char *rang
 				void *user);
 void kv_watch_close(struct kv *kv, struct kv_watch *w);
 size_t kv_health(struct kv *kv, struct kv_health *ret, size_t max);
-/** kv_prefix_end() - the range_end that makes [prefix, end) all keys beginning with @prefix; heap. */
+/** kv_prefix_end() - the range_end that makes [prefix, end) all keys beginning with @prefix; heap. For "" it is "": to the end of all keys. */
 char *kv_prefix_end(const char *prefix);

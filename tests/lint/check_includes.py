@@ -9,7 +9,8 @@ from lintlib import Finding, blank, main
 # First match wins: (files, what they may include of the project). Headers of these files' own
 # module are covered by the same pattern.
 BASE = r"base/"
-PURE_BASE = r"base/(addr|b64|backoff|buf|err|id|json|mem|strv)\.h"
+# kv.h is types and an ops struct: the codec of etcd's answers fills its types.
+PURE_BASE = r"(base/(addr|b64|backoff|buf|err|id|json|mem|strv)|store/kv)\.h"
 ARROWS = [
     (r"tests/", r".*"),
     (r"base/", BASE),
