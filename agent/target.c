@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,39 +10,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/proc.h"
 #include "overlay/netns.h"
-
-#define TARGET_STAT_MAX 4096
-#define TARGET_START_FIELD 22 /* proc(5): starttime */
 
 int target_pid_start(int64_t pid, uint64_t *ret)
 {
-	char path[64], text[TARGET_STAT_MAX];
-	_cleanup_close_ int fd = -1;
-	const char *p;
-	char *end;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%lld/stat", (long long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -ESRCH;
-	n = read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return -ESRCH;
-	text[n] = '\0';
-	/* The command name (field 2) may hold blanks and parentheses: count from the last ')'. */
-	p = strrchr(text, ')');
-	if (!p)
-		return -ESRCH;
-	for (int field = 2; field < TARGET_START_FIELD; field++) {
-		p = strchr(p + 1, ' ');
-		if (!p)
-			return -ESRCH;
-	}
-	errno = 0;
-	*ret = strtoull(p + 1, &end, 10);
-	return errno == 0 && end != p + 1 ? 0 : -ESRCH;
+	return proc_start(pid, ret);
 }
 
 void target_done(struct local_target *t)

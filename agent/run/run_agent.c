@@ -2,34 +2,14 @@
 #include "agent/run/run_agent.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
+
 #define TIMEOUT_MS 15000 /* of calls within the node */
 #define CONNECT_TIMEOUT_MS 60000 /* etcd takes part: ovld itself gives up earlier */
-#define STAT_MAX 4096
-#define START_FIELD 22 /* proc(5): starttime */
-
-static int own_start(uint64_t *ret, struct err *e)
-{
-	_cleanup_close_ int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-	char text[STAT_MAX], *p;
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	if (n <= 0)
-		return err_set(e, -EIO, "cannot read /proc/self/stat");
-	text[n] = '\0';
-	/* The command name (field 2) may hold blanks and parentheses: count from the last ')'. */
-	p = strrchr(text, ')');
-	for (int field = 2; p && field < START_FIELD; field++)
-		p = strchr(p + 1, ' ');
-	if (!p)
-		return err_set(e, -EIO, "/proc/self/stat has no start time");
-	*ret = strtoull(p + 1, NULL, 10);
-	return 0;
-}
 
 int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 {
@@ -40,13 +20,15 @@ int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 				      .timeout_ms = TIMEOUT_MS,
 				      .what = "register the container" };
 	const char *name = NULL, *log_path = NULL;
-	int r = own_start(&c.pid_start, e);
+	int r;
 
-	if (r == 0) {
-		run_command_shown(argv, &c.command);
-		q.body = body = run_create_json(&c);
-		r = run_http_call(&a->http, &q, &answer, e);
+	if (proc_start(c.pid, &c.pid_start) < 0) {
+		run_create_done(&c);
+		return err_set(e, -EIO, "cannot read /proc/self/stat");
 	}
+	run_command_shown(argv, &c.command);
+	q.body = body = run_create_json(&c);
+	r = run_http_call(&a->http, &q, &answer, e);
 	run_create_done(&c);
 	if (r == 0)
 		r = json_get_str_req(answer, "Name", RUN_TEXT_MAX, &name, e);
