@@ -58,7 +58,10 @@ struct containers *containers_new(const struct containers_deps *d)
 	struct containers *cs = mem_alloc(sizeof(*cs));
 
 	cs->d = *d;
-	cs->state_dir = mem_strdup(d->state_dir);
+	/* Paths of logs are told to programs with other working directories. */
+	cs->state_dir = realpath(d->state_dir, NULL);
+	if (!cs->state_dir)
+		cs->state_dir = mem_strdup(d->state_dir);
 	return cs;
 }
 

@@ -220,6 +220,10 @@ static void get_log(struct api_call *call, void *user)
 	j = cJSON_CreateObject();
 	json_put_str(j, "LogPath", c ? c->log_path : path);
 	json_put_bool(j, "Running", c != NULL);
+	if (c) {
+		json_put_u64(j, "SupervisorPid", (uint64_t)c->target.pid);
+		json_put_u64(j, "SupervisorStart", c->target.pid_start);
+	}
 	api_reply_json(call, 200, j);
 }
 
