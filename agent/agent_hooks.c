@@ -223,6 +223,20 @@ static void network_changed(struct agent *a, const struct mirror_change *c)
 		claim_forget_network(a->claim, c->id);
 }
 
+/* What others take and give back: the allocator then proposes what is free, and "next" means next in the cluster. */
+static void note_addresses(struct agent *a, const struct mirror_change *c)
+{
+	const struct model_endpoint *ep = c->deleted ? c->before : c->after;
+	int64_t revision = c->deleted ? mirror_revision(a->mirror) : ep ? ep->mod_revision : 0;
+
+	if (!a->claim || !ep)
+		return;
+	if (ip_is_set(ep->ip4))
+		claim_note(a->claim, ep->network, ep->ip4, !c->deleted, revision);
+	if (ip_is_set(ep->ip6))
+		claim_note(a->claim, ep->network, ep->ip6, !c->deleted, revision);
+}
+
 static void endpoint_changed(struct agent *a, const struct mirror_change *c)
 {
 	const struct model_endpoint *before = c->before, *after = c->after;
@@ -232,6 +246,7 @@ static void endpoint_changed(struct agent *a, const struct mirror_change *c)
 
 	if (ours)
 		endpoints_record_changed(a->endpoints, c);
+	note_addresses(a, c);
 	rec = agent_network(a, c->network);
 	if (rec)
 		reconcile_dirty(a->reconcile, rec->vni);
