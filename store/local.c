@@ -162,25 +162,18 @@ int local_open(const char *dir, struct local **ret, struct err *e)
 	return 0;
 }
 
-static void drop_gathered(struct local *l)
-{
-	struct local_gathered *g, *next;
-
-	HASH_ITER(hh, l->gathered, g, next) {
-		HASH_DEL(l->gathered, g);
-		free(g->key);
-		free(g->value);
-		free(g);
-	}
-}
-
 int local_wipe(struct local *l, struct err *e)
 {
-	drop_gathered(l);
-	return local_db_exec(l,
-			     "BEGIN; DELETE FROM value; DELETE FROM endpoint; DELETE FROM snapshot;"
-			     "DELETE FROM run; COMMIT;",
-			     e);
+	int r;
+
+	local_db_forget_gathered(l);
+	r = local_db_exec(l,
+			  "BEGIN IMMEDIATE; DELETE FROM value; DELETE FROM endpoint;"
+			  "DELETE FROM snapshot; DELETE FROM run; COMMIT;",
+			  e);
+	if (r < 0)
+		local_db_exec(l, "ROLLBACK", NULL);
+	return r;
 }
 
 void local_close(struct local *l)
@@ -189,7 +182,7 @@ void local_close(struct local *l)
 		return;
 	if (l->db)
 		local_snapshot_flush(l, NULL);
-	drop_gathered(l);
+	local_db_forget_gathered(l);
 	for (size_t i = 0; i < LOCAL_STATEMENTS_MAX; i++)
 		sqlite3_finalize(l->statements[i].stmt);
 	sqlite3_close(l->db);

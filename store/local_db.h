@@ -41,5 +41,7 @@ int local_db_step(struct local *l, sqlite3_stmt *s, struct err *e);
 void local_db_bind_text(sqlite3_stmt *s, int i, const char *text);
 void local_db_bind_i64(sqlite3_stmt *s, int i, int64_t v);
 void local_db_bind_id(sqlite3_stmt *s, int i, struct id id);
+/** local_db_forget_gathered() - drop what local_snapshot_put() has gathered. */
+void local_db_forget_gathered(struct local *l);
 /** local_db_text() - column as a heap string, NULL for NULL. */
 char *local_db_text(sqlite3_stmt *s, int column);

@@ -14,12 +14,18 @@
 
 #define GATHER_FLUSH 1024 /* records gathered before they are written unasked */
 
-static void forget(struct local *l, struct local_gathered *g)
+void local_db_forget_gathered(struct local *l)
 {
-	HASH_DEL(l->gathered, g);
-	free(g->key);
-	free(g->value);
-	free(g);
+	struct local_gathered *g = l->gathered, *next;
+
+	/* The elements keep their chain; only the table goes. */
+	HASH_CLEAR(hh, l->gathered);
+	for (; g; g = next) {
+		next = g->hh.next;
+		free(g->key);
+		free(g->value);
+		free(g);
+	}
 }
 
 void local_snapshot_put(struct local *l, const char *key, const char *value, int64_t mod_revision)
@@ -59,7 +65,7 @@ static int write_one(struct local *l, const struct local_gathered *g, struct err
 
 int local_snapshot_flush(struct local *l, struct err *e)
 {
-	struct local_gathered *g, *next;
+	struct local_gathered *g;
 	int r;
 
 	if (!l->gathered)
@@ -75,9 +81,7 @@ int local_snapshot_flush(struct local *l, struct err *e)
 	local_db_exec(l, "PRAGMA synchronous = FULL", NULL);
 	if (r < 0)
 		return r;
-	HASH_ITER(hh, l->gathered, g, next) {
-		forget(l, g);
-	}
+	local_db_forget_gathered(l);
 	return 0;
 }
 

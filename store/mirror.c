@@ -137,12 +137,16 @@ struct mirror_own *mirror_own_find(struct mirror *m, const char *key)
 
 void mirror_own_purge(struct mirror *m, int64_t revision)
 {
-	struct mirror_own *o, *next;
+	struct mirror_own *o = m->own, *next;
 
-	HASH_ITER(hh, m->own, o, next) {
-		if (o->revision > revision)
+	/* Built anew from what stays: few, and usually none. */
+	HASH_CLEAR(hh, m->own);
+	for (; o; o = next) {
+		next = o->hh.next;
+		if (o->revision > revision) {
+			HASH_ADD_KEYPTR(hh, m->own, o->key, strlen(o->key), o);
 			continue;
-		HASH_DEL(m->own, o);
+		}
 		free(o->key);
 		free(o);
 	}

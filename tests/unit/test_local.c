@@ -258,6 +258,34 @@ static void test_run(void **state)
 	local_close(l);
 }
 
+static void test_wipe(void **state)
+{
+	struct local *l = open_dir(*state);
+	struct local_endpoint ep;
+	struct rows rows = { 0 };
+	char *v = NULL;
+	int n = 0;
+
+	fill(&ep);
+	assert_int_equal(local_endpoint_put(l, &ep, NULL), 0);
+	assert_int_equal(local_set(l, "node-id", "x", NULL), 0);
+	assert_int_equal(local_run_put(l, "c1", "{}", NULL), 0);
+	local_snapshot_put(l, "/a", "1", 1);
+	assert_int_equal(local_snapshot_flush(l, NULL), 0);
+	local_snapshot_put(l, "/b", "1", 1);
+	assert_int_equal(local_wipe(l, NULL), 0);
+	local_close(l);
+	l = open_dir(*state);
+	assert_int_equal(local_get(l, "node-id", &v), -ENOENT);
+	assert_int_equal(local_endpoint_each(l, count_endpoint, &n, NULL), 0);
+	assert_int_equal(local_snapshot_each(l, add_row, &rows, NULL), 0);
+	assert_int_equal(local_run_each(l, add_run, &rows, NULL), 0);
+	assert_int_equal(n + rows.n, 0);
+	assert_string_equal(rows.text, "");
+	strv_done(&ep.aliases);
+	local_close(l);
+}
+
 static void test_damaged(void **state)
 {
 	_cleanup_free_ char *path = mem_printf("%s/state.db", (char *)*state);
@@ -298,7 +326,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		T(test_values),	  T(test_lock), T(test_endpoint), T(test_endpoint_bad_row),
-		T(test_snapshot), T(test_run),	T(test_damaged),  T(test_newer),
+		T(test_snapshot), T(test_run),	T(test_wipe),	  T(test_damaged),
+		T(test_newer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
