@@ -483,15 +483,13 @@ static void hear(struct fixture *f, const char *want, const char * not )
 
 static void test_events(void **state)
 {
+	static const char request[] =
+		"GET /events?filters={%22network%22:[%22demo%22]} HTTP/1.1\r\nHost: o\r\n\r\n";
 	_cleanup_kv_pairs_ struct kv_pairs attrs = { 0 };
 	struct fixture *f = *state;
 
 	kv_pairs_set(&attrs, "network", "demo");
-	assert_int_equal(
-		send(f->fd,
-		     "GET /events?filters={%22network%22:[%22demo%22]} HTTP/1.1\r\nHost: o\r\n\r\n",
-		     67, 0),
-		67);
+	assert_int_equal(send(f->fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
 	hear(f, "chunked", NULL);
 	events_publish(f->m.ctx.events, "network", "create", "abc", NULL);
 	events_publish(f->m.ctx.events, "node", "up", "def", NULL);
