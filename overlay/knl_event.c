@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "overlay/knl_event.h"
+
+#include <errno.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "overlay/knl_bridge.h"
+#include "overlay/knl_decode.h"
+#include "overlay/knl_sock.h"
+
+/* Thousands of our own writes at once must fit, or every large change would look like a loss. */
+#define RCVBUF_BYTES (8 << 20)
+#define READS_PER_TURN 256 /* then the loop has its turn */
+#define READS_LOSSY 100000 /* more than the buffer holds: throwing away is quick */
+#define RECV_BYTES (64u << 10)
+
+static const int overlay_groups[] = {
+	RTNLGRP_LINK,	     RTNLGRP_NEIGH,	   RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
+};
+static const int host_groups[] = {
+	RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+};
+
+enum source { SOURCE_HOST, SOURCE_OVERLAY, SOURCE_NFT_HOST, SOURCE_NFT_OVERLAY, N_SOURCES };
+struct watch {
+	struct knl_event *ev;
+	uv_poll_t poll;
+	int fd; /* -1: not watched */
+	bool own_fd;
+	enum source source;
+};
+struct knl_event {
+	struct knl_event_config c;
+	char *path;
+	const char *file; /* last part of path */
+	struct watch watch[N_SOURCES];
+	uv_fs_event_t folder;
+	bool folder_on;
+	struct nft_ground *nft;
+	struct knl_decode *decode;
+	struct knl_sock *refill; /* reads the links anew after a loss */
+	bool lossy; /* notifications were dropped, and may still be */
+	unsigned handles;
+	bool closing;
+	void (*closed)(void *user);
+	void *closed_user;
+	char in[RECV_BYTES] __attribute__((aligned(8)));
+};
+
+static void emit(struct knl_event *ev, const struct kernel_event *what)
+{
+	if (!ev->closing)
+		ev->c.fn(ev->c.user, what);
+}
+
+static void emit_type(struct knl_event *ev, enum kernel_event_type type)
+{
+	struct kernel_event what = { .type = type };
+
+	emit(ev, &what);
+}
+
+static void on_decoded(void *user, const struct kernel_event *what)
+{
+	emit(user, what);
+}
+
+/* Return: bytes read, 0 when there are no more, -ENOBUFS when some were lost, another -errno. */
+static int read_some(struct knl_event *ev, int fd)
+{
+	ssize_t got;
+
+	do {
+		got = recv(fd, ev->in, sizeof(ev->in), MSG_DONTWAIT);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	return (int)got;
+}
+
+static void lost(struct knl_event *ev)
+{
+	ev->lossy = false;
+	knl_decode_links(ev->decode, ev->refill);
+	emit_type(ev, KERNEL_EVENT_LOST);
+}
+
+/* Forwarding switched for the namespace, not for a new link of it: the one sysctl change that is told of. */
+static bool is_netconf_all(const struct nlmsghdr *h)
+{
+	const struct nlattr *a;
+
+	if (h->nlmsg_type != RTM_NEWNETCONF)
+		return false;
+	mnl_attr_for_each(a, h, sizeof(struct netconfmsg)) {
+		int ifindex = (int)knl_get_u32(a);
+
+		if (mnl_attr_get_type(a) == NETCONFA_IFINDEX)
+			return ifindex == NETCONFA_IFINDEX_ALL ||
+			       ifindex == NETCONFA_IFINDEX_DEFAULT;
+	}
+	return false;
+}
+
+/*
+ * ENOBUFS comes before the notifications that still fitted, and only once: until they have all been read the kernel drops
+ * every new one without a word (NETLINK_S_CONGESTED; fact_event_lost). So what is left is thrown away, and the loss told when
+ * the socket is empty: whatever is read from the kernel from then on is complete.
+ */
+static void read_overlay(struct knl_event *ev, int fd)
+{
+	for (unsigned i = 0; i < (ev->lossy ? READS_LOSSY : READS_PER_TURN) && !ev->closing; i++) {
+		int len = read_some(ev, fd);
+		const struct nlmsghdr *h = (void *)ev->in;
+
+		if (len == -ENOBUFS)
+			ev->lossy = true;
+		if (len == 0 && ev->lossy)
+			lost(ev);
+		if (len == 0 || (len < 0 && len != -ENOBUFS))
+			return;
+		if (ev->lossy)
+			continue;
+		for (; mnl_nlmsg_ok(h, len) && !ev->closing; h = mnl_nlmsg_next(h, &len)) {
+			if (is_netconf_all(h))
+				emit_type(ev, KERNEL_EVENT_GROUND);
+			else
+				knl_decode_message(ev->decode, h);
+		}
+	}
+}
+
+/* What it was is of no interest: the host's routes and addresses are looked at again. */
+static void read_host(struct knl_event *ev, int fd)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < READS_PER_TURN; i++) {
+		int len = read_some(ev, fd);
+
+		if (len != 0)
+			any = true;
+		if (len <= 0 && len != -ENOBUFS)
+			break;
+	}
+	if (any)
+		emit_type(ev, KERNEL_EVENT_UNDERLAY);
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct watch *w = p->data;
+
+	(void)status; /* an error of the descriptor shows when it is read */
+	(void)events;
+	switch (w->source) {
+	case SOURCE_HOST:
+		read_host(w->ev, w->fd);
+		break;
+	case SOURCE_OVERLAY:
+		read_overlay(w->ev, w->fd);
+		break;
+	case SOURCE_NFT_HOST:
+	case SOURCE_NFT_OVERLAY:
+		if (nft_ground_event_read(w->ev->nft, w->fd))
+			emit_type(w->ev, KERNEL_EVENT_GROUND);
+		break;
+	case N_SOURCES:
+		break;
+	}
+}
+
+static void on_folder(uv_fs_event_t *f, const char *filename, int events, int status)
+{
+	struct knl_event *ev = f->data;
+
+	(void)events;
+	(void)status;
+	if (!filename || strcmp(filename, ev->file) == 0)
+		emit_type(ev, KERNEL_EVENT_GROUND);
+}
+
+static int watch_fd(struct knl_event *ev, enum source source, int fd, bool own_fd)
+{
+	struct watch *w = &ev->watch[source];
+	int r = uv_poll_init(ev->c.loop, &w->poll, fd);
+
+	if (r < 0)
+		return r;
+	w->ev = ev;
+	w->fd = fd;
+	w->own_fd = own_fd;
+	w->source = source;
+	w->poll.data = w;
+	ev->handles++;
+	return uv_poll_start(&w->poll, UV_READABLE, on_poll);
+}
+
+static int watch_group(struct knl_event *ev, enum source source, int nsfd, const int *groups,
+		       size_t n, struct err *e)
+{
+	int fd = knl_monitor(nsfd, groups, n, RCVBUF_BYTES), r;
+
+	if (fd < 0)
+		return err_set(e, fd, "cannot watch the kernel's notifications: %s", strerror(-fd));
+	r = watch_fd(ev, source, fd, true);
+	if (r < 0 && ev->watch[source].fd != fd)
+		close(fd);
+	return r < 0 ? err_set(e, r, "cannot watch a netlink socket: %s", uv_strerror(r)) : 0;
+}
+
+/* Where this fails (no folder yet, no inotify left) the periodic audit finds out instead. */
+static void watch_folder(struct knl_event *ev)
+{
+	_cleanup_free_ char *dir = mem_strndup(ev->path, (size_t)(ev->file - ev->path));
+
+	if (uv_fs_event_start(&ev->folder, on_folder, dir[0] ? dir : ".", 0) == 0)
+		ev->folder_on = true;
+}
+
+static void drop_closed(void *user)
+{
+	(void)user;
+}
+
+int knl_event_new(const struct knl_event_config *c, struct knl_event **ret, struct err *e)
+{
+	struct knl_event *ev = mem_alloc(sizeof(*ev));
+	const char *slash;
+	int r;
+
+	ev->c = *c;
+	ev->path = mem_strdup(c->netns_path);
+	slash = strrchr(ev->path, '/');
+	ev->file = slash ? slash + 1 : ev->path;
+	for (int i = 0; i < N_SOURCES; i++)
+		ev->watch[i].fd = -1;
+	ev->decode = knl_decode_new(c->hidden, on_decoded, ev);
+	uv_fs_event_init(c->loop, &ev->folder);
+	ev->folder.data = ev;
+	ev->handles = 1;
+	watch_folder(ev);
+	r = watch_group(ev, SOURCE_HOST, -1, host_groups, ARRAY_SIZE(host_groups), e);
+	if (r < 0) {
+		knl_event_close(ev, drop_closed, NULL);
+		return r;
+	}
+	*ret = ev;
+	return 0;
+}
+
+int knl_event_ground(struct knl_event *ev, int ovl_nsfd, struct knl_sock *ovl,
+		     struct nft_ground *nft, struct err *e)
+{
+	int overlay_fd = -1, host_fd = -1, r;
+
+	if (!ev->folder_on)
+		watch_folder(ev);
+	if (ev->watch[SOURCE_OVERLAY].fd >= 0)
+		return 0;
+	r = knl_open(ovl_nsfd, &ev->refill, e);
+	if (r < 0)
+		return r;
+	/* The monitor first: what is made between the two is told of. */
+	r = watch_group(ev, SOURCE_OVERLAY, ovl_nsfd, overlay_groups, ARRAY_SIZE(overlay_groups),
+			e);
+	if (r < 0)
+		return r;
+	r = knl_decode_links(ev->decode, ovl);
+	if (r < 0)
+		return err_set(e, r, "cannot read the links of the overlay namespace: %s",
+			       strerror(-r));
+	ev->nft = nft;
+	nft_ground_event_fds(nft, &overlay_fd, &host_fd);
+	r = watch_fd(ev, SOURCE_NFT_OVERLAY, overlay_fd, false);
+	if (r == 0)
+		r = watch_fd(ev, SOURCE_NFT_HOST, host_fd, false);
+	return r < 0 ? err_set(e, r, "cannot watch nf_tables: %s", strerror(-r)) : 0;
+}
+
+static void on_handle_closed(uv_handle_t *h)
+{
+	struct knl_event *ev = h->type == UV_POLL ? ((struct watch *)h->data)->ev : h->data;
+
+	if (--ev->handles > 0)
+		return;
+	for (int i = 0; i < N_SOURCES; i++)
+		if (ev->watch[i].fd >= 0 && ev->watch[i].own_fd)
+			close(ev->watch[i].fd);
+	knl_close(ev->refill);
+	knl_decode_free(ev->decode);
+	free(ev->path);
+	ev->closed(ev->closed_user);
+	free(ev);
+}
+
+void knl_event_close(struct knl_event *ev, void (*closed)(void *user), void *user)
+{
+	ev->closing = true;
+	ev->closed = closed;
+	ev->closed_user = user;
+	uv_close((uv_handle_t *)&ev->folder, on_handle_closed);
+	for (int i = 0; i < N_SOURCES; i++)
+		if (ev->watch[i].fd >= 0)
+			uv_close((uv_handle_t *)&ev->watch[i].poll, on_handle_closed);
+}
