@@ -178,6 +178,8 @@ static void watch_live(struct etcd_watch *w)
 	w->renewed = false;
 	backoff_reset(&w->backoff);
 	etcd_endpoint_up(w->ep);
+	/* The timer was set for the opening's patience: the first question is due long before. */
+	timer_in(w, progress_ms(w));
 	watch_tell(w, KV_WATCH_LIVE, "");
 }
 
