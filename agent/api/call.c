@@ -24,6 +24,7 @@ static void call_free(struct api_call *call)
 	kv_pairs_done(&call->query);
 	buf_done(&call->body);
 	cJSON_Delete(call->json);
+	free(call->path);
 	free(call);
 }
 
@@ -284,6 +285,7 @@ void *call_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	call->all = all;
 	call->conn = conn;
 	call->bad_uri = strstr(uri, "%00") != NULL;
+	call->path = mem_strndup(uri, strcspn(uri, "?"));
 	buf_init(&call->body, API_BODY_MAX);
 	DL_APPEND(all->head, call);
 	return call;
@@ -345,7 +347,7 @@ static enum MHD_Result take_argument(void *cls, enum MHD_ValueKind kind, const c
  * Headers are in. What is wrong is noted and said after the body was read, as MHD would take an unread body for the
  * next request of the connection; only a body known to be too long is refused at once, with the connection.
  */
-static enum MHD_Result begin(struct api_call *call, const char *method, const char *path)
+static enum MHD_Result begin(struct api_call *call, const char *method)
 {
 	struct framing f = { 0 };
 	char text[64];
@@ -359,14 +361,16 @@ static enum MHD_Result begin(struct api_call *call, const char *method, const ch
 		       "more than one of Content-Length, Transfer-Encoding");
 	if (call->bad_uri)
 		refuse(call, MHD_HTTP_BAD_REQUEST, "NUL in the path");
-	r = api_route_find(call->all->tables, call->all->n_tables, method, path, &call->route,
+	r = api_route_find(call->all->tables, call->all->n_tables, method, call->path, &call->route,
 			   &call->params);
 	if (r == -ENOENT)
-		refuse(call, MHD_HTTP_NOT_FOUND, "no such path: %.128s", path);
+		refuse(call, MHD_HTTP_NOT_FOUND, "no such path: %.128s", call->path);
+	else if (r == -EINVAL)
+		refuse(call, MHD_HTTP_BAD_REQUEST, "broken escape in the path");
 	else if (r < 0)
 		refuse(call, MHD_HTTP_METHOD_NOT_ALLOWED, "%.16s is not possible for %.128s",
-		       method, path);
-	log_debug("api request", "method=%s path=%s", LOG_Q(method), LOG_Q(path));
+		       method, call->path);
+	log_debug("api request", "method=%s path=%s", LOG_Q(method), LOG_Q(call->path));
 	if (!f.too_long)
 		return MHD_YES;
 	snprintf(text, sizeof(text), "body: longer than %d bytes", API_BODY_MAX);
@@ -435,10 +439,11 @@ enum MHD_Result call_on_access(void *cls, struct MHD_Connection *conn, const cha
 
 	(void)cls;
 	(void)conn;
+	(void)url; /* decoded: an escaped slash would look like a real one */
 	(void)version;
 	switch (call->state) {
 	case CALL_NEW:
-		return begin(call, method, url);
+		return begin(call, method);
 	case CALL_READING:
 		return *size > 0 ? take_data(call, data, size) : dispatch(call);
 	case CALL_REPLIED:

@@ -45,6 +45,7 @@ struct api_call {
 	struct MHD_Connection *conn; /* NULL: completed */
 	enum call_state state;
 	bool handler_holds, suspended, bad_uri;
+	char *path; /* as it was sent, without query */
 	unsigned refuse_status; /* decided at the headers, said after the body was read; 0: none */
 	struct err refuse;
 	const struct api_route *route;

@@ -45,18 +45,56 @@ static bool fits(const struct segment *pat, const struct segment *seg, size_t n)
 	return true;
 }
 
-static void take_params(const struct segment *pat, const struct segment *seg, size_t n,
-			struct kv_pairs *ret)
+static int hex(char c)
 {
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986 §2.1. NULL for a broken escape, and for one that stands for NUL. */
+static char *decode(const struct segment *seg)
+{
+	char *out = mem_alloc(seg->len + 1), *p = out;
+
+	for (size_t i = 0; i < seg->len; i++) {
+		int hi, lo;
+
+		if (seg->s[i] != '%') {
+			*p++ = seg->s[i];
+			continue;
+		}
+		hi = i + 2 < seg->len ? hex(seg->s[i + 1]) : -1;
+		lo = hi >= 0 ? hex(seg->s[i + 2]) : -1;
+		if (lo < 0 || hi + lo == 0) {
+			free(out);
+			return NULL;
+		}
+		*p++ = (char)(hi << 4 | lo);
+		i += 2;
+	}
+	return out;
+}
+
+static int take_params(const struct segment *pat, const struct segment *seg, size_t n,
+		       struct kv_pairs *ret)
+{
+	_cleanup_kv_pairs_ struct kv_pairs got = { 0 };
+
 	for (size_t i = 0; i < n; i++) {
 		if (!is_param(&pat[i]))
 			continue;
 
 		_cleanup_free_ char *name = mem_strndup(pat[i].s + 1, pat[i].len - 2);
-		_cleanup_free_ char *value = mem_strndup(seg[i].s, seg[i].len);
+		_cleanup_free_ char *value = decode(&seg[i]);
 
-		kv_pairs_set(ret, name, value);
+		if (!value)
+			return -EINVAL;
+		kv_pairs_set(&got, name, value);
 	}
+	kv_pairs_copy(ret, &got);
+	return 0;
 }
 
 int api_route_find(const struct api_table *tables, size_t n, const char *method, const char *path,
@@ -79,7 +117,8 @@ int api_route_find(const struct api_table *tables, size_t n, const char *method,
 			found = true;
 			if (strcmp(r->method, method) != 0)
 				continue;
-			take_params(pat, seg, n_seg, ret_params);
+			if (take_params(pat, seg, n_seg, ret_params) < 0)
+				return -EINVAL;
 			*ret = r;
 			return 0;
 		}

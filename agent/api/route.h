@@ -32,9 +32,9 @@ struct api_table {
 
 /**
  * api_route_find() - the route for a request
- * @path: percent-decoded, without query
- * @ret_params: appended: the segments taken by braces, by name; only on success
- * Return: 0, -ENOENT: no such path, -ENOTSUP: the path has no such method. HEAD is answered by GET's route.
+ * @path: as it was sent, without query: a segment may hold an escaped slash
+ * @ret_params: must be empty: the segments taken by braces, percent-decoded, by name; only on success
+ * Return: 0, -ENOENT: no such path, -ENOTSUP: the path has no such method, -EINVAL: a broken escape. HEAD is answered by GET's route.
  */
 int api_route_find(const struct api_table *tables, size_t n, const char *method, const char *path,
 		   const struct api_route **ret, struct kv_pairs *ret_params);

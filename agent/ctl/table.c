@@ -33,7 +33,13 @@ struct table *table_new(const char *const *headings)
 	must(scols_table_set_termforce(t->t, SCOLS_TERMFORCE_NEVER));
 	must(scols_table_set_column_separator(t->t, TABLE_GAP));
 	for (; headings[t->columns]; t->columns++) {
-		if (!scols_table_new_column(t->t, headings[t->columns], TABLE_CELL_MIN, 0))
+		/* Padded: libsmartcols takes a minimal width for a hint only. */
+		_cleanup_free_ char *name =
+			headings[t->columns + 1] ?
+				mem_printf("%-*s", TABLE_CELL_MIN, headings[t->columns]) :
+				mem_strdup(headings[t->columns]);
+
+		if (!scols_table_new_column(t->t, name, 0, 0))
 			abort();
 	}
 	return t;
@@ -64,10 +70,7 @@ static void print_headings(struct table *t)
 		struct libscols_column *col = scols_table_get_column(t->t, i);
 		const char *name = scols_cell_get_data(scols_column_get_header(col));
 
-		if (i + 1 < t->columns)
-			printf("%-*s" TABLE_GAP, TABLE_CELL_MIN, name);
-		else
-			printf("%s\n", name);
+		printf("%s%s", name, i + 1 < t->columns ? TABLE_GAP : "\n");
 	}
 }
 

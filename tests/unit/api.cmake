@@ -7,3 +7,8 @@ ovl_unit_test(NAME test_api_server SOURCES test_api_server.c LIBS ovl_api_server
 # The agent's modules are the test's own (api_modules.c)
 ovl_unit_test(NAME test_api_routes SOURCES test_api_routes.c api_modules.c ${PROJECT_SOURCE_DIR}/agent/events.c
 	LIBS ovl_api_routes ovl_model)
+# Runs DIR/bin/ovlctl
+ovl_unit_test(NAME test_ctl SOURCES test_ctl.c LIBS ovl_api_server ovl_ctl)
+if(TARGET test_ctl)
+	add_dependencies(test_ctl ovlctl)
+endif()

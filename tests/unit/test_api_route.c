@@ -63,10 +63,10 @@ static void test_params(void **state)
 	const struct api_route *r;
 
 	(void)state;
-	assert_int_equal(find("POST", "/networks/demo/connect/x y", &r, &params), 0);
+	assert_int_equal(find("POST", "/networks/demo/connect/x%20y%2fz", &r, &params), 0);
 	assert_ptr_equal(r, &second[0]);
 	assert_string_equal(kv_pairs_get(&params, "id"), "demo");
-	assert_string_equal(kv_pairs_get(&params, "other"), "x y");
+	assert_string_equal(kv_pairs_get(&params, "other"), "x y/z");
 }
 
 static void test_not_found(void **state)
@@ -93,13 +93,22 @@ static void test_method(void **state)
 	expect_not("GET", "/networks/a/connect/b", -ENOTSUP);
 }
 
+static void test_escapes(void **state)
+{
+	(void)state;
+	expect_not("GET", "/networks/a%", -EINVAL);
+	expect_not("GET", "/networks/a%4", -EINVAL);
+	expect_not("GET", "/networks/a%4x", -EINVAL);
+	expect_not("GET", "/networks/a%00b", -EINVAL);
+	expect("GET", "/networks/%41", &first[3]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_found),
-		cmocka_unit_test(test_params),
-		cmocka_unit_test(test_not_found),
-		cmocka_unit_test(test_method),
+		cmocka_unit_test(test_found),	  cmocka_unit_test(test_params),
+		cmocka_unit_test(test_not_found), cmocka_unit_test(test_method),
+		cmocka_unit_test(test_escapes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
