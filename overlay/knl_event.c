@@ -155,8 +155,10 @@ static void on_poll(uv_poll_t *p, int status, int events)
 {
 	struct watch *w = p->data;
 
-	(void)status; /* an error of the descriptor shows when it is read */
 	(void)events;
+	/* An overrun is an error of the socket (ENOBUFS), and libuv stops polling at one: it is read away, and polling goes on. */
+	if (status < 0)
+		uv_poll_start(p, UV_READABLE, on_poll);
 	switch (w->source) {
 	case SOURCE_HOST:
 		read_host(w->ev, w->fd);
