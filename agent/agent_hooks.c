@@ -310,13 +310,35 @@ static const char *state_name(enum mirror_state s)
 	return "?";
 }
 
+/* Frozen still, but only until every node has put its own endpoints again. */
+static bool adoption_seen(struct agent *a)
+{
+	const struct model_cluster *known = mirror_cluster(a->mirror),
+				   *found = mirror_cluster_found(a->mirror);
+
+	return known && found && id_eq(known->id, found->id) && found->epoch > known->epoch;
+}
+
+/* Lest a restart forget the guard once etcd's revision has passed the one last seen. */
+static void remember_frozen(struct agent *a, enum mirror_state s)
+{
+	struct err e = { 0 };
+
+	if ((s == MIRROR_FROZEN || s == MIRROR_SYNCED) &&
+	    local_set(a->local, "frozen", s == MIRROR_FROZEN ? "1" : "0", &e) < 0)
+		log_error("cannot remember the state of the cluster's guard", "err=%s",
+			  LOG_Q(err_text(&e)));
+}
+
 static void mirror_state_changed(void *user, enum mirror_state s, const char *why)
 {
 	struct agent *a = user;
 
 	if (a->stopping)
 		return;
-	if (s == MIRROR_FROZEN)
+	if (s == MIRROR_FROZEN && adoption_seen(a))
+		log_info("the cluster was adopted", "why=%s", LOG_Q(why));
+	else if (s == MIRROR_FROZEN)
 		log_error(
 			"etcd does not hold the cluster this node knows: nothing is deleted, everything forwards; "
 			"`ovlctl cluster adopt` puts the networks back",
@@ -324,6 +346,7 @@ static void mirror_state_changed(void *user, enum mirror_state s, const char *wh
 	else
 		log_info("picture of the cluster", "state=%s revision=%lld why=%s", state_name(s),
 			 (long long)mirror_revision(a->mirror), LOG_Q(why));
+	remember_frozen(a, s);
 	cluster_mirror_state(a->cluster, s);
 	if (s == MIRROR_FROZEN) {
 		node_republish(a->node);
@@ -371,7 +394,7 @@ int agent_make_mirror(struct agent *a, struct err *e)
 		.link = mirror_link,
 		.persist = mirror_persist,
 	};
-	_cleanup_free_ char *id = NULL, *epoch = NULL, *seen = NULL;
+	_cleanup_free_ char *id = NULL, *epoch = NULL, *seen = NULL, *frozen = NULL;
 	struct mirror_config mc = { .prefix = a->config->etcd_prefix };
 
 	if (local_get(a->local, "cluster-id", &id) == 0 && id_parse(id, &mc.cluster_id) < 0)
@@ -380,6 +403,7 @@ int agent_make_mirror(struct agent *a, struct err *e)
 		mc.cluster_epoch = strtoull(epoch, NULL, 10);
 	if (local_get(a->local, "seen-revision", &seen) == 0)
 		mc.seen_revision = strtoll(seen, NULL, 10);
+	mc.was_frozen = local_get(a->local, "frozen", &frozen) == 0 && frozen[0] == '1';
 	a->mirror = mirror_new(a->loop, a->kv, &mc, &handlers, a);
 	return 0;
 }
