@@ -71,7 +71,7 @@ static void put_endpoint(void *user, const struct local_endpoint *ep)
 		subnet = model_network_subnet_of(net->rec, ep->ip4);
 	json_put_u64(j, "IPPrefixLen", subnet ? subnet->subnet.len : 0);
 	json_put_str(j, "GlobalIPv6Address", ip_format(ep->ip6, ip));
-	json_put_str(j, "Ifname", ep->ifname ? ep->ifname : "");
+	json_put_str(j, "IfName", ep->ifname ? ep->ifname : "");
 	json_put_strv(j, "Aliases", &ep->aliases);
 }
 

@@ -121,7 +121,7 @@ int run_child_reap(struct run_child *c, int *ret_code, int *ret_signal)
 
 	if (waitid(P_PID, (id_t)c->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
 		return -EAGAIN;
-	/* Before it is reaped: until then no other group can have its number. */
+	/* Before it is reaped: until then no other group can have its number (tests/kernel_facts/fact_run_process). */
 	if (c->group)
 		kill(-c->pid, SIGKILL);
 	waitid(P_PID, (id_t)c->pid, &si, WEXITED);

@@ -9,7 +9,7 @@
  * run_ns_enter() - new network, mount and UTS namespace for this process and what it starts; `lo` is up, /sys shows the new network
  *
  * Mounts of the host still arrive (slave), those made inside stay inside. With private ones every /run/netns/NAME of the
- * host would live on here after `ip netns del`.
+ * host would live on here after `ip netns del` (tests/kernel_facts/fact_run_mounts).
  * Return: 0, -EPERM, or what the kernel says.
  */
 int run_ns_enter(struct err *e);

@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pty.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -37,7 +39,7 @@ void run_lab_up(struct run_lab *l)
 	l->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	assert_int_equal(bind(l->listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(l->listener, 8), 0);
-	l->fd = l->out = l->err = l->report = -1;
+	l->fd = l->out = l->err = l->report = l->tty = -1;
 	l->request.socket = mem_strdup(l->socket);
 	l->request.name = mem_strdup("c1");
 	/* A detached supervisor comes back to us when the process between has gone. */
@@ -64,6 +66,7 @@ void run_lab_down(struct run_lab *l)
 	close_one(&l->out);
 	close_one(&l->err);
 	close_one(&l->report);
+	close_one(&l->tty);
 	close_one(&l->fd);
 	cJSON_Delete(l->body);
 	run_request_done(&l->request);
@@ -74,16 +77,19 @@ void run_lab_down(struct run_lab *l)
 }
 
 static void __attribute__((noreturn))
-become(char *const *argv, int request, int out, int err, int report)
+become(char *const *argv, bool terminal, int request, int in, int out, int err, int report)
 {
 	const char *bin = getenv("OVL_BIN");
 	_cleanup_free_ char *path = mem_printf("%s/ovl-run", bin ? bin : "");
-	int null = open("/dev/null", O_RDONLY);
 
+	if (terminal) {
+		setsid();
+		ioctl(in, TIOCSCTTY, 0);
+	}
 	/* Above the numbers they go to, so that none overwrites another. */
 	request = fcntl(request, F_DUPFD, 10);
 	report = fcntl(report, F_DUPFD, 10);
-	dup2(null, STDIN_FILENO);
+	dup2(in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
 	dup2(request, RUN_REQUEST_FD);
@@ -97,17 +103,26 @@ void run_lab_start_argv(struct run_lab *l, char *const *argv)
 {
 	_cleanup_free_ char *text = run_request_encode(&l->request);
 	int request = memfd_create("request", MFD_CLOEXEC), out[2], err[2], report[2];
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	assert_int_equal(write(request, text, strlen(text)), strlen(text));
 	lseek(request, 0, SEEK_SET);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(err, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+	if (l->terminal) {
+		close(in);
+		assert_int_equal(openpty(&l->tty, &in, NULL, NULL, NULL), 0);
+		fcntl(l->tty, F_SETFD, FD_CLOEXEC);
+		fcntl(in, F_SETFD, FD_CLOEXEC);
+	}
 	l->pid = fork();
 	assert_true(l->pid >= 0);
 	if (l->pid == 0)
-		become(argv, request, out[1], err[1], report[1]);
+		become(argv, l->terminal, request, in, l->terminal ? in : out[1],
+		       l->terminal ? in : err[1], report[1]);
 	close(request);
+	close(in);
 	close(out[1]);
 	close(err[1]);
 	close(report[1]);

@@ -13,6 +13,8 @@ struct run_lab {
 	int listener;
 	struct run_request request;
 	pid_t pid; /* of the program started: the supervisor, or when detached the one that returns at once */
+	bool terminal; /* started with a terminal instead of pipes: ->tty is its other end */
+	int tty;
 	int out, err, report; /* ends to read */
 	int fd; /* connection of the request expected last */
 	char target[256]; /* its path with query */

@@ -190,6 +190,30 @@ static void kill_on_request(void **state)
 	assert_int_equal(run_lab_exit(l), 137);
 }
 
+/* ^C goes to the whole foreground group: the command must not get it a second time from its supervisor. */
+static void terminal(void **state)
+{
+	struct run_lab *l = *state;
+	_cleanup_free_ char *kept = NULL;
+
+	l->terminal = true;
+	run_lab_start(l,
+		      "trap 'n=$((n+1))' INT; trap 'echo n=$n; exit 9' USR1; read x; echo got $x;"
+		      "while :; do sleep 0.05; done");
+	run_lab_running(l);
+	assert_int_equal(write(l->tty, "typed\n", 6), 6);
+	free(run_lab_file(l->log, "got typed"));
+	assert_int_equal(write(l->tty, "\x03", 1), 1);
+	assert_int_equal(write(l->tty, "\x03", 1), 1);
+	/* Answered after the two, when the sleep of the shell is over. */
+	ask_supervisor(l, SIGUSR1);
+	run_lab_expect(l, "DELETE", "/containers/c1?exit=9&signal=0");
+	run_lab_answer(l, "204 No Content", NULL);
+	assert_int_equal(run_lab_exit(l), 9);
+	kept = run_lab_file(l->log, "n=");
+	assert_non_null(strpbrk(strstr(kept, "n=") + 2, "12"));
+}
+
 /* Everything that the caller may have blocked or ignored for us is not what the command starts with. */
 static void signals_are_as_usual_inside(void **state)
 {
@@ -393,6 +417,7 @@ int main(void)
 		T(command_not_found),
 		T(signals_are_passed),
 		T(kill_on_request),
+		T(terminal),
 		T(signals_are_as_usual_inside),
 		T(detached),
 		T(detached_failure_is_reported),
