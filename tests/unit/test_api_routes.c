@@ -3,8 +3,6 @@
 #include "agent/api/routes.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -12,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -22,9 +19,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "tests/unit/api_client.h"
 #include "tests/unit/api_modules.h"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS API_CLIENT_DEADLINE_MS
 
 struct fixture {
 	uv_loop_t loop;
@@ -69,7 +67,6 @@ static int setup(void **state)
 		routes_system,	routes_cluster,	 routes_events, routes_network,
 		routes_connect, routes_endpoint, routes_node,
 	};
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct fixture *f = mem_alloc(sizeof(*f));
 	struct err e = { 0 };
 
@@ -83,10 +80,7 @@ static int setup(void **state)
 	if (api_server_start(&f->loop, f->path, tables, ARRAY_SIZE(tables), &f->m.ctx, &f->server,
 			     &e) < 0)
 		fail_msg("%s", e.text);
-	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
-	assert_int_equal(connect(f->fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(fcntl(f->fd, F_SETFL, O_NONBLOCK), 0);
+	f->fd = api_client_dial(f->path);
 	*state = f;
 	return 0;
 }
@@ -107,12 +101,6 @@ static int teardown(void **state)
 }
 
 /* ---- requests ---- */
-
-static void turn(struct fixture *f)
-{
-	uv_run(&f->loop, UV_RUN_NOWAIT);
-	poll(NULL, 0, 1);
-}
 
 /* Where the body begins, when all of it has come. */
 static const char *whole(const struct buf *b)
@@ -148,7 +136,7 @@ static void ask(struct fixture *f, const char *method, const char *path, const c
 		if (n > 0)
 			buf_append(&b, block, (size_t)n);
 		else
-			turn(f);
+			api_client_turn(&f->loop);
 		if (f->m.pending)
 			modules_answer(&f->m);
 	}
@@ -463,22 +451,10 @@ static void test_log_level(void **state)
 
 static void hear(struct fixture *f, const char *want, const char * not )
 {
-	uint64_t end = clock_boot_ms() + DEADLINE_MS;
-	_cleanup_buf_ struct buf b;
+	_cleanup_free_ char *text = api_client_hear(&f->loop, f->fd, want);
 
-	buf_init(&b, 1 << 20);
-	while (!b.data || !strstr(b.data, want)) {
-		char block[4096];
-		ssize_t n = recv(f->fd, block, sizeof(block), 0);
-
-		assert_true(clock_boot_ms() < end);
-		if (n > 0)
-			buf_append(&b, block, (size_t)n);
-		else
-			turn(f);
-	}
 	if (not )
-		assert_null(strstr(b.data, not ));
+		assert_null(strstr(text, not ));
 }
 
 static void test_events(void **state)

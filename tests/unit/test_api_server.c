@@ -4,22 +4,19 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "tests/unit/api_client.h"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS API_CLIENT_DEADLINE_MS
 #define CLIENTS_MAX 16
 
 struct fixture {
@@ -138,42 +135,19 @@ static int teardown(void **state)
 
 /* ---- client ---- */
 
-static int dial(struct fixture *f)
+static int dial(const struct fixture *f)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", f->path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	return fd;
+	return api_client_dial(f->path);
 }
 
 static void turn(struct fixture *f)
 {
-	uv_run(&f->loop, UV_RUN_NOWAIT);
-	poll(NULL, 0, 1);
+	api_client_turn(&f->loop);
 }
 
-/* As much as the server takes; false when it closed. */
 static bool say_n(struct fixture *f, int fd, const char *data, size_t len)
 {
-	uint64_t end = clock_boot_ms() + DEADLINE_MS;
-
-	while (len > 0) {
-		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-
-		assert_true(clock_boot_ms() < end);
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		} else if (errno == EAGAIN) {
-			turn(f);
-		} else {
-			return false;
-		}
-	}
-	return true;
+	return api_client_say(&f->loop, fd, data, len);
 }
 
 static void say(struct fixture *f, int fd, const char *text)
@@ -181,32 +155,9 @@ static void say(struct fixture *f, int fd, const char *text)
 	assert_true(say_n(f, fd, text, strlen(text)));
 }
 
-/* Reads until the text contains @want ("" : until the server closes). */
 static char *hear(struct fixture *f, int fd, const char *want)
 {
-	uint64_t end = clock_boot_ms() + DEADLINE_MS;
-	struct buf b;
-
-	buf_init(&b, 16 << 20);
-	buf_puts(&b, "");
-	for (;;) {
-		char block[4096];
-		ssize_t n = recv(fd, block, sizeof(block), 0);
-
-		if (n > 0)
-			assert_int_equal(buf_append(&b, block, (size_t)n), 0);
-		if (n == 0 || (n < 0 && errno != EAGAIN))
-			break;
-		if (*want && b.data && strstr(b.data, want))
-			break;
-		if (clock_boot_ms() >= end)
-			fail_msg("no \"%s\" in: %s", want, b.data ? b.data : "");
-		if (n < 0)
-			turn(f);
-	}
-	if (*want && !(b.data && strstr(b.data, want)))
-		fail_msg("closed without \"%s\": %s", want, b.data ? b.data : "");
-	return buf_take(&b);
+	return api_client_hear(&f->loop, fd, want);
 }
 
 static void expect(struct fixture *f, int fd, const char *want)
