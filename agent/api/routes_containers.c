@@ -121,7 +121,7 @@ static void post_create(struct api_call *call, void *user)
 	if (r == 0)
 		r = container_create(containers_of(user), &req, &c, &e);
 	run_create_done(&req);
-	if (r < 0) {
+	if (r < 0 || !c) {
 		api_reply_err(call, r, &e);
 		return;
 	}

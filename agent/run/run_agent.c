@@ -27,7 +27,8 @@ int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 		return err_set(e, -EIO, "cannot read /proc/self/stat");
 	}
 	run_command_shown(argv, &c.command);
-	q.body = body = run_create_json(&c);
+	body = run_create_json(&c);
+	q.body = body;
 	r = run_http_call(&a->http, &q, &answer, e);
 	run_create_done(&c);
 	if (r == 0)

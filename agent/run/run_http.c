@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,6 +34,24 @@ static int status_code(unsigned status)
 	return status >= 200 && status < 300 ? 0 : -EIO;
 }
 
+/* "HTTP/1.1 200 OK". Return: false if it is none. */
+static bool status_line(const char *line, unsigned *ret)
+{
+	static const char start[] = "HTTP/1.";
+	const char *p = line + strlen(start);
+	unsigned status = 0;
+
+	if (strncmp(line, start, strlen(start)) != 0 || (*p != '0' && *p != '1') || p[1] != ' ')
+		return false;
+	for (int i = 2; i < 5; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return false;
+		status = status * 10 + (unsigned)(p[i] - '0');
+	}
+	*ret = status;
+	return true;
+}
+
 int run_http_answer(const char *data, size_t len, cJSON **ret, struct err *e)
 {
 	_cleanup_json_ cJSON *j = NULL;
@@ -41,7 +60,7 @@ int run_http_answer(const char *data, size_t len, cJSON **ret, struct err *e)
 	int r;
 
 	body = memmem(data, len, "\r\n\r\n", 4);
-	if (!body || sscanf(data, "HTTP/1.%*1[01] %3u", &status) != 1)
+	if (!body || !status_line(data, &status))
 		return err_set(e, -EPROTO, "ovld's answer is no HTTP");
 	body += 4;
 	if (body < data + len) {

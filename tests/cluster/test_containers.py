@@ -196,3 +196,15 @@ def test_bad_registrations(lab):
         status, reply = a.api("POST", "/containers/create", body)
         assert status == 400 and text in reply["message"], (body, reply)
     assert a.ctl("ps", "-q").stdout == ""
+
+
+def test_many_at_once(lab):
+    a = lab["node1"]
+    starts = [a.ctl_spawn("run", "-d", "--name", f"m{i}", "--network", "demo", "--", "sleep", "1000") for i in range(30)]
+    assert [p.wait() for p in starts] == [0] * 30
+    assert len({ip_of(a, f"m{i}") for i in range(30)}) == 30
+    racing = [a.ctl_spawn("run", "-d", "--name", "same", "--", "sleep", "1000") for _ in range(5)]
+    assert sorted(p.wait() for p in racing) == [0, 1, 1, 1, 1]
+    stops = [a.ctl_spawn("stop", f"m{i}") for i in range(30)]
+    assert [p.wait() for p in stops] == [0] * 30
+    assert a.ctl("ps", "-q").stdout == "same\n"
