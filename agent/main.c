@@ -50,6 +50,9 @@ static int run(const struct config *c)
 	agent_stop(a);
 	uv_close((uv_handle_t *)&term, NULL);
 	uv_close((uv_handle_t *)&intr, NULL);
+	/* libuv has put the default back: a second signal must not cut the closing short. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 	uv_run(&loop, UV_RUN_DEFAULT); /* until every handle is closed */
 	agent_free(a);
 	r = uv_loop_close(&loop);
