@@ -54,7 +54,7 @@ int filter_parse(const char *text, const char *const *known, struct filter *ret,
 	_cleanup_json_ cJSON *j = NULL;
 	struct filter f = { 0 };
 	const cJSON *item;
-	int r;
+	int r = 0;
 
 	if (text && *text) {
 		r = json_parse_object(text, strlen(text), FILTER_TEXT_MAX, &j, e);
@@ -64,7 +64,6 @@ int filter_parse(const char *text, const char *const *known, struct filter *ret,
 		}
 	}
 	cJSON_ArrayForEach(item, j) {
-		r = 0;
 		if (!is_known(known, item->string))
 			r = err_set(e, -EINVAL, "filters: \"%.64s\" is not a known filter",
 				    item->string);

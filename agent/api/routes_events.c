@@ -23,7 +23,7 @@ static const char *text_of(const cJSON *j, const char *key)
 {
 	const cJSON *item = j ? json_get(j, key) : NULL;
 
-	return cJSON_IsString(item) ? item->valuestring : NULL;
+	return item && cJSON_IsString(item) ? item->valuestring : NULL;
 }
 
 static bool fits(const struct filter *f, const char *line, size_t len)

@@ -150,8 +150,11 @@ static void put_containers(cJSON *j, const struct api_context *ctx,
 	HASH_ITER(hh, net->endpoints, ep, tmp)
 		put_container(&c, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
 	endpoint_each(ctx->endpoints, put_local_only, &c);
-	HASH_ITER(hh, c.seen, s, next) {
-		HASH_DEL(c.seen, s);
+	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
+	s = c.seen;
+	HASH_CLEAR(hh, c.seen);
+	for (; s; s = next) {
+		next = s->hh.next;
 		free(s->key);
 		free(s);
 	}

@@ -166,7 +166,7 @@ const char *ctl_text(const cJSON *j, const char *key)
 {
 	const cJSON *item = cJSON_IsObject(j) ? json_get(j, key) : NULL;
 
-	return cJSON_IsString(item) ? item->valuestring : "";
+	return item && cJSON_IsString(item) ? item->valuestring : "";
 }
 
 const char *ctl_id(const cJSON *j, const char *key, bool full, char *buf)

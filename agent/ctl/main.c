@@ -79,8 +79,11 @@ static void print_help(FILE *to)
 /* No command: a group alone, help for one, or a slip of the pen. */
 static int no_command(int argc, char **argv)
 {
-	bool help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
+	bool help;
 
+	if (argc == 0)
+		return CTL_USAGE;
+	help = argc > 1 && (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0);
 	if (strcmp(argv[0], "help") == 0) {
 		print_help(stdout);
 		return 0;
@@ -102,7 +105,7 @@ static int run(const char *socket, int argc, char **argv)
 	struct ctl ctl = { 0 };
 	int words = 0, status;
 
-	cmd = find(argc, argv, &words);
+	cmd = argc > 0 ? find(argc, argv, &words) : NULL;
 	if (!cmd)
 		return no_command(argc, argv);
 	if (strncmp(socket, "unix://", 7) == 0)
