@@ -43,7 +43,8 @@ class Ping:
 
 
 class Stream:
-    """A TCP connection that carries data in the background and checks every byte: with Stream(c1, c2, ip) as s: ...; s.received."""
+    """A TCP connection that carries data in the background and checks every byte:
+    with Stream(c1, c2, ip) as s: ...; then s.received, s.longest_gap."""
 
     def __init__(self, client, server, ip, port=7000):
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
@@ -60,7 +61,8 @@ class Stream:
         self.sent = self.received = 0
         self.error = None
         self.longest_gap = 0.0  # seconds without a byte arriving
-        self.threads = [threading.Thread(target=self._guard, args=(f,), daemon=True) for f in (self._send, self._receive)]
+        self.threads = [threading.Thread(target=self._guard, args=(f,), daemon=True)
+                        for f in (self._send, self._receive)]
 
     PATTERN = bytes(range(256)) * 64
 

@@ -75,7 +75,9 @@ class Place:
     def cut_from(self, ip, count=3):
         """Assert that no ping of several is answered."""
         done = self.ping(ip, count, 0.5, check=False)
-        assert done.returncode == 1, f"{self.name} reaches {ip}:\n{done.stdout}{done.stderr}"
+        # 2 with "unreachable": no route there at all.
+        cut = done.returncode == 1 or "unreachable" in done.stderr
+        assert cut, f"{self.name} reaches {ip}:\n{done.stdout}{done.stderr}"
 
 
 class Container(Place):
@@ -95,7 +97,7 @@ class Container(Place):
         return self.host.ctl("network", "disconnect", *args, net, "netns:" + self.netns, check=check)
 
     def endpoint(self, net):
-        """This container's endpoint in net: a dict with IPv4Address, MacAddress, IfName, ... plus ip4 and ip6 without the length."""
+        """This container's endpoint in net, as the API shows it, plus ip4 and ip6 without the length."""
         for ep in self.host.get("/endpoints"):
             if ep.get("Target") == "/run/netns/" + self.netns and net in (ep["Network"], ep["NetworkId"]):
                 ep["ip4"] = ep["IPv4Address"].split("/")[0]
@@ -153,7 +155,12 @@ class Host(Place):
 
     def stop(self, sig=signal.SIGTERM):
         """End ovld. By SIGTERM its exit status must be 0 (the sanitizers make it another one)."""
-        status = self.ovld.stop(sig, timeout=30)
+        self.ovld.kill(sig)
+        self.ended(sig)
+
+    def ended(self, sig=signal.SIGTERM):
+        """Wait for the end of an ovld that was sent the signal; check its exit status as stop() does."""
+        status = self.ovld.finish(30)
         assert sig != signal.SIGTERM or status == 0, f"{self.name}: ovld ended with {status}\n{self.lab.tail(self.log)}"
 
     def ctl_argv(self, *args):
@@ -333,7 +340,7 @@ class Lab:
         for host in running:
             host.ovld.kill(signal.SIGTERM)
         for host in running:
-            host.stop()
+            host.ended()
 
     def _stop_rest(self):
         if self.etcd:

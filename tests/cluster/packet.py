@@ -39,11 +39,13 @@ def eth(dst, src, kind, payload):
 
 
 def arp(op, sender_mac, sender_ip, target_ip, target_mac="00:00:00:00:00:00"):
-    return struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, op) + mac(sender_mac) + ip_bytes(sender_ip) + mac(target_mac) + ip_bytes(target_ip)
+    return (struct.pack("!HHBBH", 1, ETH_P_IP, 6, 4, op) + mac(sender_mac) + ip_bytes(sender_ip)
+            + mac(target_mac) + ip_bytes(target_ip))
 
 
 def ipv4(src, dst, proto, payload, ttl=64):
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0x1234, 0, ttl, proto, 0) + ip_bytes(src) + ip_bytes(dst)
+    head = (struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0x1234, 0, ttl, proto, 0)
+            + ip_bytes(src) + ip_bytes(dst))
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + payload
 
 
@@ -54,7 +56,10 @@ def ipv6(src, dst, proto, payload, hops=64):
 def _upper(src, dst, proto, data, at):
     """data with its checksum (at that offset) filled in, over the pseudo header of the family."""
     src, dst = ip_bytes(src), ip_bytes(dst)
-    pseudo = src + dst + (struct.pack("!BBH", 0, proto, len(data)) if len(src) == 4 else struct.pack("!IBBBB", len(data), 0, 0, 0, proto))
+    if len(src) == 4:
+        pseudo = src + dst + struct.pack("!BBH", 0, proto, len(data))
+    else:
+        pseudo = src + dst + struct.pack("!IBBBB", len(data), 0, 0, 0, proto)
     return data[:at] + struct.pack("!H", checksum(pseudo + data) or 0xFFFF) + data[at + 2:]
 
 

@@ -9,7 +9,7 @@ MARK = "OVL_LAB"  # in the environment of whatever a lab starts, and of what tha
 
 
 def wait_for(condition, what, deadline=15.0, every=0.02):
-    """Call condition() until it returns something true, and return that. An AssertionError or OSError in it counts as not yet."""
+    """Call condition() until it returns something true, and return that; AssertionError, OSError: not yet."""
     end = time.monotonic() + deadline
     while True:
         why = ""
@@ -59,12 +59,16 @@ class Proc:
     def stop(self, sig=signal.SIGTERM, timeout=20):
         """Signal it and return its exit status; killed when it does not end."""
         self.kill(sig)
+        return self.finish(timeout)
+
+    def finish(self, timeout=20):
+        """Wait for its end and return its exit status; killed, and an AssertionError, when it does not end."""
         try:
             return self.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             self.wait()
-            raise AssertionError(f"{self.log}: did not end within {timeout} s of signal {sig}") from None
+            raise AssertionError(f"{self.log}: does not end, {timeout} s after it was told to") from None
 
 
 def marked(mark):

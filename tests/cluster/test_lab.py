@@ -35,7 +35,8 @@ def test_traffic(lab):
 
 def test_sniffer_sees_frames_made_by_hand(lab):
     a, b = lab["node1"], lab["node2"]
-    inner = packet.eth(packet.BROADCAST, "02:00:00:00:00:01", packet.ETH_P_ARP, packet.arp(1, "02:00:00:00:00:01", "10.0.0.2", "10.0.0.3"))
+    inner = packet.eth(packet.BROADCAST, "02:00:00:00:00:01", packet.ETH_P_ARP,
+                       packet.arp(1, "02:00:00:00:00:01", "10.0.0.2", "10.0.0.3"))
     outer = packet.eth(packet.BROADCAST, "02:00:00:00:00:02", packet.ETH_P_IP,
                        packet.udp(a.ip, b.ip, 1234, packet.VXLAN_PORT, packet.vxlan(77, inner)))
     with packet.Sniffer(b, "eth0") as sniffer:
@@ -53,7 +54,8 @@ def test_checksums_are_what_the_kernel_wants(lab, source, target):
     with b.socket(socket.AF_INET if "." in source else socket.AF_INET6, socket.SOCK_DGRAM) as s:
         s.bind((target, 5000))
         s.settimeout(5)
-        packet.send(a, "eth0", packet.eth(b.mac(), "02:00:00:00:00:02", kind, packet.udp(source, target, 1234, 5000, b"odd")))
+        datagram = packet.udp(source, target, 1234, 5000, b"odd")
+        packet.send(a, "eth0", packet.eth(b.mac(), "02:00:00:00:00:02", kind, datagram))
         assert s.recvfrom(100)[0] == b"odd"
 
 
