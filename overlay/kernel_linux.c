@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "overlay/kernel_linux_priv.h"
+#include "overlay/kernel_linux.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "overlay/kernel_linux_priv.h"
 #include "overlay/knl_bridge.h"
 #include "overlay/knl_entry.h"
 #include "overlay/knl_link.h"
@@ -23,7 +24,7 @@ static bool is_hidden(void *user, int ifindex)
 {
 	const struct kernel_linux *k = user;
 
-	return k->del && knl_delete_has(k->del, ifindex);
+	return knl_delete_has(k->del, ifindex);
 }
 
 struct knl_hidden kernel_linux_hidden(struct kernel_linux *k)
@@ -181,10 +182,7 @@ static void link_del(struct kernel *kernel, const char *name, kernel_deleted_fn 
 	struct kernel_linux *k = kernel_linux_of(kernel);
 	struct knl_link l = { 0 };
 
-	/* Nothing to delete, and nobody who could say so later. */
-	if (k->nsfd < 0)
-		return;
-	if (knl_link_read(k->ovl, name, &l) == 0)
+	if (k->nsfd >= 0 && knl_link_read(k->ovl, name, &l) == 0)
 		k->writes++;
 	knl_delete_add(k->del, name, l.ifindex, done, user);
 }
@@ -348,7 +346,7 @@ int kernel_linux_hold(struct kernel_linux *k, int nsfd, struct err *e)
 	if (k->events)
 		r = knl_event_ground(k->events, nsfd, ovl, nft, e);
 	if (r == 0)
-		r = knl_delete_new(k->loop, nsfd, &k->del, e);
+		r = knl_delete_ground(k->del, nsfd, e);
 	if (r < 0) {
 		unwatch(k); /* it may hold on to @nft */
 		nft_ground_free(nft);
@@ -394,6 +392,7 @@ int kernel_linux_new(uv_loop_t *loop, const struct kernel_linux_config *c, struc
 	k->table = mem_strdup(c->table);
 	k->vxlan_port = c->vxlan_port;
 	k->nsfd = -1;
+	k->del = knl_delete_new(loop);
 	r = knl_open(-1, &k->host, e);
 	fd = r < 0 ? -1 : netns_open(k->netns_path, NULL);
 	/* Absent, or a leftover: ground() makes it. */
@@ -403,10 +402,8 @@ int kernel_linux_new(uv_loop_t *loop, const struct kernel_linux_config *c, struc
 			close(fd);
 	}
 	if (r < 0) {
-		knl_close(k->host);
-		free(k->netns_path);
-		free(k->table);
-		free(k);
+		/* Its handles close with the loop's next turns. */
+		kernel_linux_close(&k->k, NULL, NULL);
 		return r;
 	}
 	*ret = &k->k;
@@ -422,9 +419,7 @@ void kernel_linux_close(struct kernel *kernel, void (*closed)(void *user), void 
 	k->closed_asked = true;
 	k->closing++; /* until all are asked to close */
 	unwatch(k);
-	if (k->del) {
-		k->closing++;
-		knl_delete_close(TAKE_PTR(k->del), part_closed, k);
-	}
+	k->closing++;
+	knl_delete_close(k->del, part_closed, k);
 	part_closed(k);
 }

@@ -31,8 +31,10 @@ static void put_create(struct knl_sock *s, const char *name, const struct state_
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
 	/* At creation: without one it changes with its ports, and a change loses all neighbours (facts §4). */
 	mnl_attr_put(h, IFLA_ADDRESS, sizeof(want->bridge_mac.b), want->bridge_mac.b);
-	mnl_attr_put_u32(h, IFLA_MTU, want->bridge_mtu);
+	/* Only a change makes it the bridge's own, which no port alters (fact_mtu): another value first. */
+	mnl_attr_put_u32(h, IFLA_MTU, want->bridge_mtu - 1);
 	put_options(h);
+	mnl_attr_put_u32(knl_link_set(s, name, 0, 0), IFLA_MTU, want->bridge_mtu);
 }
 
 static void put_change(struct knl_sock *s, const struct knl_link *have,

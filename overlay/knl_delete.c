@@ -20,7 +20,7 @@ struct knl_delete {
 	uv_timer_t timer; /* 0 ms: the end of this turn */
 	uv_timer_t deadline; /* while closing */
 	uv_work_t work;
-	struct knl_sock *sock; /* the worker's while busy */
+	struct knl_sock *sock; /* the worker's while busy; NULL: no namespace, nothing to delete */
 	bool busy;
 	struct item group[KNL_DELETE_GROUP]; /* at work */
 	size_t n_group;
@@ -39,22 +39,20 @@ static void on_timer(uv_timer_t *t)
 	start(t->data);
 }
 
-int knl_delete_new(uv_loop_t *loop, int ovl_nsfd, struct knl_delete **ret, struct err *e)
+struct knl_delete *knl_delete_new(uv_loop_t *loop)
 {
-	struct knl_sock *sock;
-	struct knl_delete *d;
-	int r = knl_open(ovl_nsfd, &sock, e);
+	struct knl_delete *d = mem_alloc(sizeof(*d));
 
-	if (r < 0)
-		return r;
-	d = mem_alloc(sizeof(*d));
-	d->sock = sock;
 	uv_timer_init(loop, &d->timer);
 	uv_timer_init(loop, &d->deadline);
 	d->timer.data = d->deadline.data = d->work.data = d;
 	d->handles = 2;
-	*ret = d;
-	return 0;
+	return d;
+}
+
+int knl_delete_ground(struct knl_delete *d, int ovl_nsfd, struct err *e)
+{
+	return d->sock ? 0 : knl_open(ovl_nsfd, &d->sock, e);
 }
 
 static void put_away(struct knl_sock *s, const struct item *it)
@@ -78,7 +76,6 @@ static void delete_group(uv_work_t *w)
 	unsigned n = 0;
 	int r;
 
-	knl_drop(d->sock);
 	for (size_t k = 0; k < d->n_group; k++)
 		if (d->group[k].ifindex != 0) {
 			put_away(d->sock, &d->group[k]);

@@ -15,8 +15,9 @@
 #define KNL_DELETE_GROUP 8
 
 struct knl_delete;
-/** knl_delete_new() - @ovl_nsfd: the overlay namespace. Return: 0 or -errno. */
-int knl_delete_new(uv_loop_t *loop, int ovl_nsfd, struct knl_delete **ret, struct err *e);
+struct knl_delete *knl_delete_new(uv_loop_t *loop);
+/** knl_delete_ground() - the overlay namespace is there: the socket in it. Return: 0 or -errno. */
+int knl_delete_ground(struct knl_delete *d, int ovl_nsfd, struct err *e);
 /** knl_delete_add() - @ifindex 0: not there; @done (may be NULL) is called from the loop, once, -ECANCELED when closed before. */
 void knl_delete_add(struct knl_delete *d, const char *name, int ifindex, kernel_deleted_fn done,
 		    void *user);

@@ -139,6 +139,17 @@ static void test_made_twice_is_the_same(void **state)
 	assert_true(lab_udp(l, 0, 2, AF_INET));
 }
 
+static void test_bridge_keeps_its_mtu(void **state)
+{
+	struct lab *l = *state;
+	_cleanup_state_net_ struct state_net *n = NULL;
+
+	build(l);
+	lab_sh("ip -n okl-%d-ovl0 link set %s mtu 1400", (int)getpid(), l->c[0].port.name);
+	n = dump_net(lab_enter(l, 0), LAB_VNI);
+	assert_int_equal(n->bridge_mtu, 1500);
+}
+
 static void test_restart_writes_nothing(void **state)
 {
 	struct lab *l = *state;
@@ -440,6 +451,7 @@ int main(void)
 		T(test_packets_cross),
 		T(test_dump_shows_what_was_made),
 		T(test_made_twice_is_the_same),
+		T(test_bridge_keeps_its_mtu),
 		T(test_restart_writes_nothing),
 		T(test_vxlan_is_changed_or_made_anew),
 		T(test_holder_of_vni_is_named),

@@ -255,6 +255,18 @@ static void test_a_flood_is_told_as_lost(void **state)
 	free(w.seen);
 }
 
+static void on_deleted(void *user, const char *name, int status)
+{
+	assert_string_equal(name, "vx1048577");
+	assert_int_equal(status, 0);
+	*(bool *)user = true;
+}
+
+static bool is_set(void *arg)
+{
+	return *(bool *)arg;
+}
+
 static void test_watch_before_there_is_a_namespace(void **state)
 {
 	struct lab *l = *state;
@@ -262,6 +274,7 @@ static void test_watch_before_there_is_a_namespace(void **state)
 	struct watcher w = { .l = l, .seen = mem_alloc_array(SEEN_MAX, sizeof(*w.seen)) };
 	struct kernel_elements el = { 0 };
 	struct kernel_dump d = { 0 };
+	bool deleted = false;
 	struct kernel *k;
 	struct err e = { 0 };
 
@@ -276,6 +289,8 @@ static void test_watch_before_there_is_a_namespace(void **state)
 	kernel_dump_done(&d);
 	assert_int_equal(k->ops->dump_net(k, LAB_VNI, &n, &e), 0);
 	assert_int_equal(k->ops->bridge_add(k, want, &e), -ENONET);
+	k->ops->link_del(k, "vx1048577", on_deleted, &deleted);
+	assert_true(lab_wait(l, is_set, &deleted)); /* absent is success */
 	assert_int_equal(k->ops->writes(k), 0);
 	assert_int_equal(k->ops->ground(k, &el, &e), 0);
 	lab_make_net(l, 0, want);
