@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define VNI_MAX 16777215u
-#define ALIAS_FORMAT "ovl vni %u"
+#define ALIAS "ovl vni " /* and the number */
 #define PORT_HEX 12
 
 /* Bridge port flags: what each kind of port shall have. Those that others may find useful to flip by hand are held too. */
@@ -55,7 +55,7 @@ enum knl_kind knl_link_kind(const char *name, uint32_t *ret_vni)
 
 void knl_link_alias(uint32_t vni, char ret[32])
 {
-	snprintf(ret, 32, ALIAS_FORMAT, vni);
+	snprintf(ret, 32, ALIAS "%u", vni);
 }
 
 static void copy_text(const struct nlattr *a, char *ret, size_t size)
@@ -138,15 +138,12 @@ static void parse_info(const struct nlattr *nest, struct knl_link *l)
 
 static void parse_alias(const struct nlattr *a, struct knl_link *l)
 {
-	char text[32], want[32];
-	unsigned vni;
+	static const char prefix[] = ALIAS;
+	char text[32];
 
 	copy_text(a, text, sizeof(text));
-	if (sscanf(text, ALIAS_FORMAT, &vni) != 1 || vni > VNI_MAX)
-		return;
-	knl_link_alias(vni, want);
-	if (strcmp(text, want) == 0)
-		l->vni = vni;
+	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
+		parse_vni(text + sizeof(prefix) - 1, &l->vni);
 }
 
 bool knl_link_parse(const struct nlmsghdr *h, struct knl_link *ret)

@@ -118,7 +118,7 @@ int netns_identify(int nsfd, uint64_t *ret_dev, uint64_t *ret_ino)
 int netns_open_target(const struct state_target *t, struct err *e)
 {
 	_cleanup_close_ int fd = netns_open(t->path, e);
-	uint64_t dev, ino;
+	uint64_t dev = 0, ino = 0;
 	int r;
 
 	/* Somebody else's file at this path is also "the namespace meant is gone". */
