@@ -127,12 +127,13 @@ class Host(Place):
         self.log = os.path.join(self.dir, "ovld.log")
         self.ovld = None
         self.args = []  # further flags of ovld, for this host alone
+        self.wrapper = []  # a command that starts ovld, in front of it
         os.mkdir(self.dir)
 
     def argv(self, *args):
         lab = self.lab
         etcd = ["--etcd", ",".join(lab.etcd.urls)] if lab.etcd else []
-        return [BIN / "ovld", "--name", self.name, *etcd, "--etcd-prefix", lab.etcd_prefix,
+        return [*self.wrapper, BIN / "ovld", "--name", self.name, *etcd, "--etcd-prefix", lab.etcd_prefix,
                 "--socket", self.socket_path, "--state-dir", os.path.join(self.dir, "state"),
                 "--overlay-netns", netns.path(self.overlay), *lab.ovld_args, *self.args, *args]
 
