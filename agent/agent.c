@@ -261,10 +261,11 @@ int agent_status(const struct agent *a)
 
 void agent_free(struct agent *a)
 {
-	struct kept_network *k, *tmp;
+	struct kept_network *k = a->kept, *next;
 
-	HASH_ITER(hh, a->kept, k, tmp) {
-		HASH_DELETE(hh, a->kept, k);
+	HASH_CLEAR(hh, a->kept); /* the table; the elements' own list stays to walk along */
+	for (; k; k = next) {
+		next = k->hh.next;
 		model_network_free(k->rec);
 		free(k);
 	}

@@ -94,7 +94,8 @@ static void create(struct cluster *c)
 
 	c->creating = true;
 	c->own = (struct model_cluster){ .id = id_random(), .epoch = 1 };
-	put.value = value = model_cluster_encode(&c->own);
+	value = model_cluster_encode(&c->own);
+	put.value = value;
 	kv_txn(c->kv, &txn, created, c);
 }
 

@@ -50,24 +50,24 @@ void ep_dying_add(struct ep *ep)
 
 	d->target = ep->target;
 	snprintf(d->ifname, sizeof(d->ifname), "%s", ep->row->ifname ? ep->row->ifname : "");
-	DL_APPEND(ep->es->dying, d);
+	LL_PREPEND(ep->es->dying, d);
 }
 
 /* Links on their way out of @t; those that are gone are forgotten. */
 static bool dying_has(struct endpoints *es, const struct state_target *t, const char *ifname)
 {
-	struct ep_dying *d, *tmp;
+	struct ep_dying *d = es->dying, *next, **link = &es->dying;
 	bool found = false;
 
-	DL_FOREACH_SAFE(es->dying, d, tmp) {
-		if (!same_target(&d->target, t))
-			continue;
-		if (ep_ifname_exists(&d->target, d->ifname) == 1) {
-			found = found || !ifname || strcmp(d->ifname, ifname) == 0;
+	for (; d; d = next) {
+		next = d->next;
+		if (same_target(&d->target, t) && ep_ifname_exists(&d->target, d->ifname) != 1) {
+			*link = next;
+			free(d);
 			continue;
 		}
-		DL_DELETE(es->dying, d);
-		free(d);
+		found = found || (same_target(&d->target, t) && strcmp(d->ifname, ifname) == 0);
+		link = &d->next;
 	}
 	return found;
 }
@@ -369,7 +369,7 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	_cleanup_free_ char *run_name = NULL;
 	struct local_target t = { 0 };
 	struct err e = { 0 };
-	struct ep *ep;
+	struct ep *ep = NULL;
 	int r;
 
 	if (!net || !net->rec)
@@ -385,7 +385,7 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	if (r == 0)
 		r = prepare(es, req, net->rec, &t, &ep, &run_name, &e);
 	target_done(&t);
-	if (r < 0) {
+	if (r < 0 || !ep) {
 		done(user, r, NULL, &e);
 		return;
 	}

@@ -39,7 +39,7 @@ struct ep {
 struct ep_dying {
 	struct state_target target;
 	char ifname[IFNAMSIZ];
-	struct ep_dying *prev, *next;
+	struct ep_dying *next;
 };
 struct endpoints {
 	struct endpoints_deps d;

@@ -75,6 +75,8 @@ static struct claim_recent *recent_get(const struct claim_cache *c, struct ip ip
 
 static void recent_cut(struct claim_cache *c, size_t at)
 {
+	if (at >= c->n_recent || !c->recent || !c->recent_info)
+		return;
 	c->n_recent--;
 	memmove(c->recent + at, c->recent + at + 1, (c->n_recent - at) * sizeof(*c->recent));
 	memmove(c->recent_info + at, c->recent_info + at + 1,

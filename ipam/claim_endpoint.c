@@ -228,7 +228,7 @@ static void step_send(struct claim_op *op)
 	struct endpoint_op *x = endpoint_op(op);
 	struct kv_compare compares[4];
 	struct kv_op puts[3] = { 0 }, gets[4] = { 0 };
-	char *values[3];
+	char *values[3] = { 0 };
 	struct kv_txn txn = { .compares = compares, .then_ops = puts, .else_ops = gets };
 
 	fill_record(x);
@@ -453,7 +453,7 @@ static void learn(struct endpoint_op *x, const struct kv_result *res)
 		l = learn_address(x, &x->slots[i], address[i], res->revision);
 		lesson = l > lesson ? l : lesson;
 	}
-	if (lesson == LESSON_NONE && complete(x, address, endpoint)) {
+	if (lesson == LESSON_NONE && endpoint && complete(x, address, endpoint)) {
 		/* The record that is there is the answer, not the one that would have been put. */
 		model_endpoint_free(x->ep);
 		x->ep = TAKE_PTR(x->found);

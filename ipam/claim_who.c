@@ -79,7 +79,7 @@ static void read_all(struct claim_op *op, bool nodes, claim_answer_fn answer)
 {
 	struct claim_naming *g = op->naming;
 	struct kv_op ops[CLAIM_NAMED_MAX] = { 0 };
-	char *keys[CLAIM_NAMED_MAX];
+	char *keys[CLAIM_NAMED_MAX] = { 0 };
 	const char *prefix = op->claim->prefix;
 
 	for (size_t i = 0; i < g->n; i++) {

@@ -225,13 +225,12 @@ int pool_pick(const struct pool *p, uint64_t skip, struct ip *ret, struct err *e
 uint64_t pool_size(const struct pool *p)
 {
 	struct span s = pool_span(p);
-	_cleanup_free_ struct ip *reserved = NULL;
 	size_t n_reserved;
 	num n;
 
 	if (s.lo > s.hi)
 		return 0;
-	reserved = sorted_reserved(p, &s, &n_reserved);
+	free(sorted_reserved(p, &s, &n_reserved)); /* only their number counts here */
 	n = s.hi - s.lo;
 	/* One less than the number, so that ::/0 does not overflow. */
 	if (n_reserved > n)

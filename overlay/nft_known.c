@@ -38,15 +38,18 @@ struct nft_known *nft_known_new(void)
 
 void nft_known_clear(struct nft_known *k)
 {
-	struct guard *g, *g_next;
-	struct owner *o, *o_next;
+	struct guard *g = k->guards, *g_next;
+	struct owner *o = k->owners, *o_next;
 
-	HASH_ITER(hh, k->guards, g, g_next) {
-		HASH_DEL(k->guards, g);
+	/* The tables first; the elements' own list stays to walk along. */
+	HASH_CLEAR(hh, k->guards);
+	HASH_CLEAR(hh, k->owners);
+	for (; g; g = g_next) {
+		g_next = g->hh.next;
 		free(g);
 	}
-	HASH_ITER(hh, k->owners, o, o_next) {
-		HASH_DEL(k->owners, o);
+	for (; o; o = o_next) {
+		o_next = o->hh.next;
 		free(o);
 	}
 }

@@ -102,8 +102,8 @@ static int entry_read(const cJSON *kv, struct etcd_json_entries *s, char **ret_r
 		r = bytes_read(kv, "key", &key, &key_len, e);
 	if (r == 0)
 		r = bytes_read(kv, "value", &value, &value_len, e);
-	if (r < 0)
-		return r;
+	if (r < 0 || !key || !value)
+		return r < 0 ? r : proto(e, "kvs");
 	if (key_len + value_len + ENTRY_BYTES > KV_RANGE_BYTES_MAX - s->bytes)
 		return err_set(e, -EMSGSIZE, "more than %u bytes in the range", KV_RANGE_BYTES_MAX);
 	entry = entries_add(s);
