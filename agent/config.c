@@ -119,10 +119,10 @@ static void flags_done(struct flags *f)
 	free(f->address_ttl);
 }
 
-static void set_number(const char *what, const char *text, uint32_t from_file, uint32_t fallback,
-		       uint32_t min, uint32_t max, uint32_t *ret, struct err *e)
+static void set_number(const char *what, const char *text, const uint32_t *from_file,
+		       uint32_t fallback, uint32_t min, uint32_t max, uint32_t *ret, struct err *e)
 {
-	unsigned long long v = from_file ? from_file : fallback;
+	unsigned long long v = from_file ? *from_file : fallback;
 	char *end = NULL;
 
 	if (text) {
@@ -204,6 +204,8 @@ static void check(const struct config *c, struct err *e)
 	if (c->socket[0] != '/' || strlen(c->socket) > CONFIG_SOCKET_MAX)
 		err_add(e, -EINVAL, "socket: must be an absolute path of at most %d bytes",
 			CONFIG_SOCKET_MAX);
+	if (c->advertise && !*c->advertise)
+		err_add(e, -EINVAL, "advertise: empty");
 	if (c->state_dir[0] != '/')
 		err_add(e, -EINVAL, "state-dir: must be an absolute path");
 	if (c->overlay_netns[0] != '/')

@@ -28,7 +28,13 @@ static const cyaml_schema_value_t pool_value = { CYAML_VALUE_MAPPING(
 #define TEXT(key, member)                                                                         \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | OPTIONAL, struct config_file, member, 0, \
 			       TEXT_MAX)
-#define NUMBER(key, member) CYAML_FIELD_UINT(key, OPTIONAL, struct config_file, member)
+/* A zero is a value as well: only a pointer tells it from none. */
+#define NUMBER(key, member) \
+	CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_POINTER | OPTIONAL, struct config_file, member)
+
+/* libcyaml's own boolean takes any word that is not "false" or the like for true. */
+static const cyaml_strval_t switches[] = { { "true", true }, { "false", false }, { "yes", true },
+					   { "no", false },  { "on", true },	 { "off", false } };
 
 static const cyaml_schema_field_t fields[] = {
 	TEXT("name", name),
@@ -50,16 +56,73 @@ static const cyaml_schema_field_t fields[] = {
 	NUMBER("address-ttl", address_ttl),
 	CYAML_FIELD_SEQUENCE_COUNT("pools", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
 				   pools, n_pools, &pool_value, 0, CONFIG_POOLS_MAX),
-	CYAML_FIELD_BOOL("takeover", OPTIONAL, struct config_file, takeover),
+	CYAML_FIELD_ENUM("takeover", OPTIONAL | CYAML_FLAG_STRICT, struct config_file, takeover,
+			 switches, CYAML_ARRAY_LEN(switches)),
 	CYAML_FIELD_END
 };
 static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER,
 								 struct config_file, fields) };
 
+#define UNEXPECTED "Unexpected key: "
+
 struct collect {
 	struct err *e;
-	const char *name;
+	const char *name, *text;
+	size_t len;
+	char *unexpected; /* a key that libcyaml has just refused */
 };
+
+static bool is_key(const char *p, const char *stop, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; (p = memmem(p, (size_t)(stop - p), key, len)) != NULL; p++) {
+		const char *after = p + len;
+
+		while (after < stop && strchr("'\" \t", *after))
+			after++;
+		if (after < stop && *after == ':')
+			return true;
+	}
+	return false;
+}
+
+/* Of a key nobody knows libcyaml tells the place of the value before it: its line is the next one with that key, from there on. */
+static unsigned key_line(const struct collect *c, unsigned from)
+{
+	const char *p = c->text, *end = c->text + c->len;
+
+	for (unsigned line = 1; p < end; line++) {
+		const char *stop = memchr(p, '\n', (size_t)(end - p));
+
+		if (!stop)
+			stop = end;
+		if (line >= from && is_key(p, stop, c->unexpected))
+			return line;
+		p = stop + 1;
+	}
+	return from;
+}
+
+/* Return: @line was about a refused key, and has been dealt with. */
+static bool collect_unexpected(struct collect *c, const char *line)
+{
+	_cleanup_free_ char *key = NULL;
+	const char *at;
+
+	if (strncmp(line, UNEXPECTED, strlen(UNEXPECTED)) == 0) {
+		free(c->unexpected);
+		c->unexpected = mem_strdup(line + strlen(UNEXPECTED));
+		return true;
+	}
+	if (!c->unexpected)
+		return false;
+	at = strstr(line, "(line: ");
+	err_set(c->e, -EINVAL, "%s: " UNEXPECTED "%s (line: %u)", c->name, c->unexpected,
+		key_line(c, at ? (unsigned)strtoul(at + 7, NULL, 10) : 1));
+	key = TAKE_PTR(c->unexpected);
+	return true;
+}
 
 /* libcyaml tells the problem first and then a backtrace with line and column: both are wanted in one text. */
 static void collect_log(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
@@ -73,7 +136,7 @@ static void collect_log(cyaml_log_t level, void *ctx, const char *fmt, va_list a
 	line[strcspn(line, "\n")] = '\0';
 	if (strncmp(line, "Load: ", 6) == 0)
 		memmove(line, line + 6, strlen(line + 6) + 1);
-	if (strcmp(line, "Backtrace:") == 0)
+	if (strcmp(line, "Backtrace:") == 0 || collect_unexpected(c, line))
 		return;
 	if (c->e && c->e->code == 0)
 		err_set(c->e, -EINVAL, "%s: %s", c->name, line);
@@ -93,7 +156,7 @@ static cyaml_config_t make_config(struct collect *c)
 int config_file_parse(const char *text, size_t len, const char *name, struct config_file **ret,
 		      struct err *e)
 {
-	struct collect c = { .e = e, .name = name };
+	struct collect c = { .e = e, .name = name, .text = text, .len = len };
 	cyaml_config_t cfg = make_config(&c);
 	struct config_file *f = NULL;
 	cyaml_err_t r;
@@ -101,6 +164,7 @@ int config_file_parse(const char *text, size_t len, const char *name, struct con
 	if (len > CONFIG_FILE_MAX)
 		return err_set(e, -EMSGSIZE, "%s: larger than %d bytes", name, CONFIG_FILE_MAX);
 	r = cyaml_load_data((const uint8_t *)text, len, &cfg, &schema, (cyaml_data_t **)&f, NULL);
+	free(c.unexpected);
 	if (r != CYAML_OK) {
 		if (!e || e->code == 0)
 			err_set(e, -EINVAL, "%s: %s", name, cyaml_strerror(r));

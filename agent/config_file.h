@@ -12,12 +12,12 @@ struct config_file_pool {
 	char *base; /* "10.0.0.0/8" */
 	uint8_t size; /* 24 */
 };
-struct config_file { /* NULL or 0: not given */
+struct config_file { /* NULL: not given */
 	char *name, *etcd_prefix, *etcd_ca, *etcd_cert, *etcd_key, *etcd_user, *etcd_password_file;
 	char *advertise, *socket, *state_dir, *overlay_netns, *log_level;
 	char **etcd;
 	unsigned n_etcd;
-	uint32_t vxlan_port, liveness_ttl, address_ttl;
+	uint32_t *vxlan_port, *liveness_ttl, *address_ttl;
 	struct config_file_pool *pools;
 	unsigned n_pools;
 	bool takeover;

@@ -23,6 +23,8 @@ int vtep_endpoint_host(const char *url, struct ip *ret)
 	if (*p == '[') {
 		p++;
 		len = strcspn(p, "]");
+		if (p[len] != ']')
+			return -EINVAL;
 	} else {
 		len = strcspn(p, ":/");
 	}

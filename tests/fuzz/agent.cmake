@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+ovl_fuzzer(NAME fuzz_config SOURCES fuzz_config.c LIBS ovl_agent CORPUS corpus/config)
