@@ -115,10 +115,11 @@ static void list_seek(struct list *l, struct ip from)
 	l->at = lo;
 }
 
-/* The lowest blocked address at or above @from and not above @to; false if none. */
+/* The lowest blocked address at or above @from and not above @to; false, and @ret 0, if none. */
 static bool next_blocked(struct walk *w, num from, num to, num *ret)
 {
 	bool found = false;
+	num lowest = 0;
 
 	for (size_t i = 0; i < LISTS; i++) {
 		struct list *l = &w->lists[i];
@@ -130,11 +131,12 @@ static bool next_blocked(struct walk *w, num from, num to, num *ret)
 		if (l->at == l->n || l->v[l->at].family != w->span.family)
 			continue;
 		a = load(l->v[l->at]);
-		if (a <= to && (!found || a < *ret)) {
-			*ret = a;
+		if (a <= to && (!found || a < lowest)) {
+			lowest = a;
 			found = true;
 		}
 	}
+	*ret = lowest;
 	return found;
 }
 
