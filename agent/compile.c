@@ -93,6 +93,64 @@ static void add_remote(const struct model_endpoint *ep, struct ip vtep, const ch
 	add_neigh(n, ep->ip6, ep->mac);
 }
 
+/*
+ * What a remote record must not claim: a MAC or address of a local endpoint (local wins; one that is shut gives way), the gateway's. Sorted.
+ */
+struct taken {
+	struct mac *macs;
+	struct ip *ips;
+	size_t n_macs, n_ips;
+};
+
+static int cmp_mac(const void *a, const void *b)
+{
+	return mac_cmp(*(const struct mac *)a, *(const struct mac *)b);
+}
+
+static int cmp_ip(const void *a, const void *b)
+{
+	return ip_cmp(*(const struct ip *)a, *(const struct ip *)b);
+}
+
+static struct taken taken_make(const struct compile_input *in, const struct state_net *n)
+{
+	struct taken t = {
+		.macs = mem_alloc_array(in->n_locals + 1, sizeof(*t.macs)),
+		.ips = mem_alloc_array(in->n_locals * 2 + n->n_gateways + 1, sizeof(*t.ips)),
+	};
+
+	t.macs[t.n_macs++] = n->bridge_mac;
+	for (size_t i = 0; i < n->n_gateways; i++)
+		t.ips[t.n_ips++] = n->gateways[i].ip;
+	for (size_t i = 0; i < in->n_locals; i++) {
+		const struct compile_local *l = &in->locals[i];
+
+		if (l->shut)
+			continue;
+		t.macs[t.n_macs++] = l->mac;
+		if (ip_is_set(l->ip4))
+			t.ips[t.n_ips++] = l->ip4;
+		if (ip_is_set(l->ip6))
+			t.ips[t.n_ips++] = l->ip6;
+	}
+	qsort(t.macs, t.n_macs, sizeof(*t.macs), cmp_mac);
+	qsort(t.ips, t.n_ips, sizeof(*t.ips), cmp_ip);
+	return t;
+}
+
+static void taken_done(struct taken *t)
+{
+	free(t->macs);
+	free(t->ips);
+}
+
+static bool is_taken(const struct taken *t, const struct model_endpoint *ep)
+{
+	return bsearch(&ep->mac, t->macs, t->n_macs, sizeof(*t->macs), cmp_mac) ||
+	       bsearch(&ep->ip4, t->ips, t->n_ips, sizeof(*t->ips), cmp_ip) ||
+	       bsearch(&ep->ip6, t->ips, t->n_ips, sizeof(*t->ips), cmp_ip);
+}
+
 /* Many endpoints sit on few nodes, mostly the same as the one before. */
 struct vtep_memo {
 	struct id node;
@@ -112,6 +170,7 @@ static struct ip vtep_of(const struct compile_input *in, struct vtep_memo *m, st
 
 static void add_remotes(const struct compile_input *in, struct state_net *n, size_t *ret_skipped)
 {
+	struct taken taken = taken_make(in, n);
 	struct vtep_memo memo = { 0 };
 	struct ip flooded = { 0 };
 	char vx[IFNAMSIZ];
@@ -125,7 +184,8 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 			continue;
 		vtep = vtep_of(in, &memo, ep->node);
 		/* Of another family than ours: no device of ours can reach it. */
-		if (vtep.family != in->vtep.family || ip_eq(vtep, in->vtep)) {
+		if (vtep.family != in->vtep.family || ip_eq(vtep, in->vtep) ||
+		    !mac_is_usable(ep->mac) || is_taken(&taken, ep)) {
 			(*ret_skipped)++;
 			continue;
 		}
@@ -137,6 +197,7 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 			flooded = vtep;
 		}
 	}
+	taken_done(&taken);
 }
 
 struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped)
@@ -157,7 +218,6 @@ struct state_net *compile_network(const struct compile_input *in, size_t *ret_sk
 	n->vxlan_mtu = in->underlay_mtu;
 	add_gateways(in->network, n);
 	add_remotes(in, n, &skipped);
-	/* Local ones last: where a remote record claims the same MAC or address, the later one stays in state_net_sort(). */
 	for (size_t i = 0; i < in->n_locals && i < STATE_PORTS_MAX; i++)
 		add_local(in, &in->locals[i], n);
 	state_net_sort(n);

@@ -2,7 +2,7 @@
 /*
  * compile - cluster records and local endpoints in, desired kernel state of one network out.
  *
- * Pure. A network is in the kernel only where it has a local endpoint. Remote endpoints whose node is unknown are left out (and counted).
+ * Pure. A network is in the kernel only where it has a local endpoint. Remote endpoints whose node is unknown are left out (and counted), those that claim a local one's MAC or address too.
  * Local endpoints come from the node's own list, never from the mirror; a mirror record of this node without a local endpoint is ignored.
  */
 #pragma once

@@ -2,12 +2,13 @@
 #include "agent/reconcile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "agent/reconcile_priv.h"
 #include "base/mem.h"
-#include "overlay/observe.h"
 
 struct rnet *rnet_get(struct reconcile *r, uint32_t vni)
 {
@@ -30,6 +31,7 @@ static void rnet_free(struct reconcile *r, struct rnet *rn)
 {
 	HASH_DELETE(hh, r->nets, rn);
 	state_net_free(rn->have);
+	free(rn->told);
 	free(rn);
 }
 
@@ -63,14 +65,12 @@ void reconcile_kick(struct reconcile *r, uint64_t delay_ms)
 	uv_timer_start(&r->timer, run, delay_ms, 0);
 }
 
-static void on_event(void *user, const struct kernel_event *ev);
-
 int reconcile_start(struct reconcile *r, struct err *e)
 {
 	int status = reconcile_ground(r, e);
 
 	if (status == 0)
-		status = r->k->ops->watch(r->k, on_event, r, e);
+		status = r->k->ops->watch(r->k, reconcile_event, r, e);
 	if (status == 0)
 		status = reconcile_dump(r, e); /* after the events are on: nothing is missed */
 	if (status < 0) {
@@ -86,9 +86,12 @@ static bool net_is_due(struct reconcile *r, struct rnet *rn, uint64_t now)
 {
 	uint64_t at = rn->retry_ms;
 
-	if (!rn->dirty)
+	if (!rn->dirty || r->stopped)
 		return false;
-	if (rn->need_dump && !rn->commanded && rn->dumped_ms &&
+	/* What is newly asked for does not wait for what failed. */
+	if (rn->fresh && at > rn->passed_ms + RECONCILE_DUMP_GAP_MS)
+		at = rn->passed_ms + RECONCILE_DUMP_GAP_MS;
+	if (rn->need_dump && !rn->fresh && rn->dumped_ms &&
 	    rn->dumped_ms + RECONCILE_DUMP_GAP_MS > at)
 		at = rn->dumped_ms + RECONCILE_DUMP_GAP_MS;
 	if (at > now) {
@@ -98,17 +101,6 @@ static bool net_is_due(struct reconcile *r, struct rnet *rn, uint64_t now)
 	return true;
 }
 
-static void failed(struct reconcile *r, const char *what, const struct err *e)
-{
-	unsigned kept;
-
-	r->stats.failures++;
-	if (log_limit_pass(&r->limit, uv_now(r->loop), 5000, &kept))
-		log_warn("kernel state could not be kept; will retry in 1s",
-			 "what=%s err=%s suppressed=%u", what, LOG_Q(err_text(e)), kept);
-	reconcile_kick(r, 1000);
-}
-
 static void run_nets(struct reconcile *r)
 {
 	struct rnet *rn, *tmp;
@@ -116,43 +108,87 @@ static void run_nets(struct reconcile *r)
 	r->depth++;
 	HASH_ITER(hh, r->nets, rn, tmp) {
 		if (net_is_due(r, rn, uv_now(r->loop)))
-			(void)reconcile_net(
-				r, rn,
-				NULL); /* told by its own log line, retried by its own back-off */
+			/* Told by its own log line, retried by its own back-off. */
+			(void)reconcile_net(r, rn, NULL, NULL);
 	}
 	r->depth--;
 	forget_empty(r);
+}
+
+static int dump_if_due(struct reconcile *r, struct err *e)
+{
+	uint64_t now = uv_now(r->loop), at = r->dumped_ms + RECONCILE_DUMP_GAP_MS;
+
+	if (!r->full_dump)
+		return 0;
+	if (r->dumped_ms != 0 && at > now) {
+		reconcile_kick(r, at - now);
+		return 0;
+	}
+	return reconcile_dump(r, e);
+}
+
+/* What is no single network's, in order; the first failure stops it. */
+static int run_common(struct reconcile *r, const char **ret_what, struct err *e)
+{
+	int status = 0;
+
+	*ret_what = "ground";
+	if (r->ground_due)
+		status = reconcile_ground(r, e);
+	if (status < 0) {
+		r->ground_due = true;
+		return status;
+	}
+	reconcile_judge(r);
+	*ret_what = "dump";
+	status = dump_if_due(r, e);
+	if (status < 0)
+		return status;
+	*ret_what = "leftovers";
+	status = reconcile_leftovers(r, e);
+	if (status < 0)
+		return status;
+	*ret_what = "vteps";
+	return r->hosts_dirty ? reconcile_hosts(r, e) : 0;
+}
+
+static void common_failed(struct reconcile *r, const char *what, const struct err *e)
+{
+	uint32_t delay = backoff_next(&r->retry_backoff);
+	unsigned kept;
+
+	r->stats.failures++;
+	snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s: %s", what, err_text(e));
+	if (log_limit_pass(&r->limit, uv_now(r->loop), 5000, &kept))
+		log_warn("kernel state could not be kept; will retry",
+			 "what=%s err=%s in_ms=%u suppressed=%u", what, LOG_Q(err_text(e)), delay,
+			 kept);
+	reconcile_kick(r, delay);
 }
 
 static void run(uv_timer_t *t)
 {
 	struct reconcile *r = t->data;
 	struct err e = { 0 };
+	const char *what;
 
 	r->wake_ms = 0;
 	if (r->stopped)
 		return;
 	if (!r->ready) {
-		if (reconcile_start(r, &e) < 0)
-			failed(r, "start", &e);
+		if (reconcile_start(r, &e) < 0 && !r->stopped)
+			log_warn("the kernel cannot be prepared; will retry", "err=%s",
+				 LOG_Q(err_text(&e)));
 		return;
 	}
-	if (r->ground_due && reconcile_ground(r, &e) < 0) {
-		r->ground_due = true;
-		failed(r, "ground", &e);
-		return;
-	}
-	if (r->full_dump && reconcile_dump(r, &e) < 0) {
-		failed(r, "dump", &e);
-		return;
-	}
-	if (r->h.source(r->user) == RECONCILE_NONE)
-		return;
-	if (r->hosts_dirty && reconcile_hosts(r, &e) < 0)
-		failed(r, "vteps", &e);
-	run_nets(r);
-	if (r->full_dump || r->ground_due)
-		reconcile_kick(r, 0);
+	if (run_common(r, &what, &e) < 0)
+		common_failed(r, what, &e);
+	else
+		backoff_reset(&r->retry_backoff);
+	/* Networks do not wait for one another, nor for the rest: what they need and is missing, their own operations tell. */
+	if (r->h.source(r->user) != RECONCILE_NONE)
+		run_nets(r);
 }
 
 /* ---- what is due ---- */
@@ -164,7 +200,7 @@ void reconcile_dirty(struct reconcile *r, uint32_t vni)
 	if (!r->ready || vni == 0)
 		return;
 	rn = rnet_get(r, vni);
-	rn->dirty = rn->commanded = true;
+	rn->dirty = rn->fresh = rn->commanded = true;
 	reconcile_kick(r, 0);
 }
 
@@ -180,7 +216,7 @@ void reconcile_dirty_all(struct reconcile *r)
 	for (size_t i = 0; i < n; i++)
 		rnet_get(r, vnis[i]);
 	HASH_ITER(hh, r->nets, rn, tmp)
-		rn->dirty = rn->commanded = true;
+		rn->dirty = rn->fresh = rn->commanded = true;
 	r->hosts_dirty = true;
 	reconcile_kick(r, 0);
 }
@@ -194,8 +230,12 @@ void reconcile_dirty_hosts(struct reconcile *r)
 
 void reconcile_audit(struct reconcile *r)
 {
-	if (!r->ready)
+	struct rnet *rn, *tmp;
+
+	if (!r->ready || r->stopped)
 		return;
+	HASH_ITER(hh, r->nets, rn, tmp)
+		rn->check_targets = true;
 	r->ground_due = r->full_dump = true;
 	reconcile_kick(r, 0);
 }
@@ -207,95 +247,16 @@ static void audit_timer(uv_timer_t *t)
 
 int reconcile_now(struct reconcile *r, uint32_t vni, const struct id *endpoint, struct err *e)
 {
-	const struct state_port *p;
 	struct rnet *rn;
-	char name[IFNAMSIZ];
-	struct err first = { 0 };
 	int status;
 
 	if (!r->ready || r->stopped)
 		return err_set(e, -EAGAIN, "the kernel's state has not been read yet: try again");
 	rn = rnet_get(r, vni);
-	rn->dirty = rn->commanded = true;
-	status = reconcile_net(r, rn, &first);
-	if (endpoint) {
-		state_port_name(*endpoint, name);
-		p = state_net_port(rn->have, name);
-		if (p && p->up)
-			status = 0; /* something else of this network failed, and is retried */
-		else if (status == 0)
-			status = err_set(&first, -EIO, "the port was not made");
-	}
+	rn->dirty = rn->fresh = rn->commanded = true;
+	status = reconcile_net(r, rn, endpoint, e);
 	forget_empty(r);
-	if (status < 0)
-		err_set(e, status, "%s", err_text(&first));
 	return status;
-}
-
-/* ---- events ---- */
-
-static void underlay_timer(uv_timer_t *t)
-{
-	struct reconcile *r = t->data;
-
-	r->h.underlay_changed(r->user);
-}
-
-static struct rnet *net_of_event(struct reconcile *r, const struct kernel_event *ev)
-{
-	struct rnet *rn, *tmp;
-
-	if (ev->vni) {
-		HASH_FIND(hh, r->nets, &ev->vni, sizeof(ev->vni), rn);
-		return rn;
-	}
-	HASH_ITER(hh, r->nets, rn, tmp) {
-		if (state_net_port(rn->have, ev->name))
-			return rn;
-	}
-	return NULL;
-}
-
-static void object_event(struct reconcile *r, const struct kernel_event *ev)
-{
-	struct rnet *rn = net_of_event(r, ev);
-
-	if (!observe_event(rn ? rn->have : NULL, ev))
-		return;
-	/* A port off its bridge is found by no dump of one network. */
-	if (!rn || (ev->type == KERNEL_EVENT_LINK && !ev->deleted && !ev->enslaved &&
-		    strncmp(ev->name, "ve", 2) == 0))
-		r->full_dump = true;
-	if (rn)
-		rn->dirty = rn->need_dump = true;
-	reconcile_kick(r, 0);
-}
-
-static void on_event(void *user, const struct kernel_event *ev)
-{
-	struct reconcile *r = user;
-
-	switch (ev->type) {
-	case KERNEL_EVENT_LOST:
-		r->full_dump = true;
-		reconcile_kick(r, 0);
-		break;
-	case KERNEL_EVENT_GROUND:
-		r->ground_due = r->full_dump = true;
-		reconcile_kick(r, 0);
-		break;
-	case KERNEL_EVENT_UNDERLAY:
-		if (!uv_is_active((uv_handle_t *)&r->underlay_timer))
-			uv_timer_start(&r->underlay_timer, underlay_timer, RECONCILE_UNDERLAY_MS,
-				       0);
-		break;
-	case KERNEL_EVENT_LINK:
-	case KERNEL_EVENT_FDB:
-	case KERNEL_EVENT_NEIGH:
-	case KERNEL_EVENT_GATEWAY:
-		object_event(r, ev);
-		break;
-	}
 }
 
 /* ---- life ---- */
@@ -310,6 +271,7 @@ struct reconcile *reconcile_new(uv_loop_t *loop, struct kernel *k, const struct 
 	r->h = *h;
 	r->user = user;
 	backoff_init(&r->start_backoff, RECONCILE_RETRY_MIN_MS, RECONCILE_RETRY_MAX_MS, 1);
+	backoff_init(&r->retry_backoff, RECONCILE_RETRY_MIN_MS, RECONCILE_RETRY_MAX_MS, 2);
 	uv_timer_init(loop, &r->timer);
 	uv_timer_init(loop, &r->audit_timer);
 	uv_timer_init(loop, &r->underlay_timer);
@@ -338,12 +300,19 @@ static void closed(uv_handle_t *h)
 	HASH_ITER(hh, r->nets, rn, tmp)
 		rnet_free(r, rn);
 	free(r->vteps);
+	free(r->strays);
+	free(r->loose);
+	free(r->suspects);
 	free(r);
 }
 
 void reconcile_close(struct reconcile *r)
 {
+	struct deletion *d;
+
 	reconcile_stop(r);
+	DL_FOREACH(r->deletions, d)
+		d->r = NULL;
 	uv_close((uv_handle_t *)&r->timer, closed);
 	uv_close((uv_handle_t *)&r->audit_timer, closed);
 	uv_close((uv_handle_t *)&r->underlay_timer, closed);

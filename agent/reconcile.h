@@ -3,6 +3,7 @@
  * reconcile - keeps the kernel as desired: marks things dirty, runs coalesced passes, backs off per network, audits.
  *
  * Level-triggered (DESIGN.md §3.1). It owns the observed state. The desired state is asked for, per network, when a pass needs it.
+ * A network that fails backs off by itself, 100 ms to 30 s; what is asked for meanwhile (reconcile_dirty(), reconcile_now()) is done all the same.
  * Nothing is written before reconcile_start() has dumped the kernel and the source said it has a picture (hooks.source != RECONCILE_NONE).
  */
 #pragma once
@@ -11,7 +12,8 @@
 
 enum reconcile_source {
 	RECONCILE_NONE, /* no picture yet: write nothing */
-	RECONCILE_PARTIAL, /* snapshot or frozen: add and repair, never delete */
+	/* Snapshot or frozen: add and repair, never delete; but for the port of an endpoint that was this node's and has left meanwhile. */
+	RECONCILE_PARTIAL,
 	RECONCILE_COMPLETE, /* delete what is surplus */
 };
 struct reconcile_hooks {
@@ -22,7 +24,8 @@ struct reconcile_hooks {
 	size_t (*vnis)(void *user, uint32_t **ret);
 	/* VTEPs of all nodes, sorted; heap array. */
 	size_t (*vteps)(void *user, struct ip **ret);
-	/* A port could not be made or vanished: @status -ENOENT: its namespace is gone (withdraw the endpoint). */
+	/* A port could not be made or repaired; told once per reason. @status -ENOENT: its namespace is gone (withdraw the endpoint). Any function
+	 * of this module may be called from here. */
 	void (*port_failed)(void *user, struct id endpoint, int status, const struct err *e);
 	/* One repair of drift (not of a change of the desired state), for logs, events and metrics. */
 	void (*drift)(void *user, uint32_t vni, const char *what, unsigned count);

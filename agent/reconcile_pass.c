@@ -1,204 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One pass: the ground, the dump, the hosts' addresses, one network. */
+/* One network: observe, compare, apply. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <utlist.h>
 
-#include "agent/compile.h"
 #include "agent/reconcile_priv.h"
 #include "base/mem.h"
 #include "overlay/apply.h"
-
-/* ---- ground ---- */
-
-static size_t all_guards(struct reconcile *r, struct state_guard **ret)
-{
-	struct state_guard *all = NULL;
-	struct rnet *rn, *tmp;
-	size_t n = 0;
-
-	if (r->h.source(r->user) == RECONCILE_NONE)
-		return 0;
-	HASH_ITER(hh, r->nets, rn, tmp) {
-		_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
-		_cleanup_free_ struct state_guard *v = NULL;
-		size_t count = 0;
-
-		if (!want)
-			continue;
-		compile_guards(want, &v, &count);
-		all = mem_grow(all, n + count + 1, sizeof(*all));
-		memcpy(all + n, v, count * sizeof(*v));
-		n += count;
-	}
-	*ret = all;
-	return n;
-}
-
-int reconcile_ground(struct reconcile *r, struct err *e)
-{
-	_cleanup_free_ struct state_guard *guards = NULL;
-	_cleanup_free_ struct ip *vteps = NULL;
-	struct kernel_elements el = { 0 };
-	struct err amiss = { 0 };
-	int status;
-
-	r->ground_due = false;
-	status = r->k->ops->ground_check(r->k, &amiss);
-	if (status == 0)
-		return 0;
-	if (status != -ESTALE)
-		return err_set(e, status, "%s", err_text(&amiss));
-	el.n_vteps = r->h.vteps(r->user, &vteps);
-	el.n_guards = all_guards(r, &guards);
-	el.vteps = vteps;
-	el.guards = guards;
-	status = r->k->ops->ground(r->k, &el, e);
-	if (status == 0 && r->ready) {
-		r->stats.drift_repaired++;
-		r->h.drift(r->user, 0, err_text(&amiss), 1);
-		/* Objects may have gone with what was amiss. */
-		r->full_dump = r->hosts_dirty = true;
-	}
-	return status;
-}
-
-/* ---- dump ---- */
-
-/* What only the desired side knew of a port is kept: its guard elements are deleted by it one day. */
-static void keep_port_facts(const struct state_net *old, struct state_net *now)
-{
-	for (size_t i = 0; i < now->n_ports; i++) {
-		const struct state_port *o = state_net_port(old, now->ports[i].name);
-
-		if (!o)
-			continue;
-		now->ports[i].endpoint = o->endpoint;
-		now->ports[i].mac = o->mac;
-		now->ports[i].ip4 = o->ip4;
-		now->ports[i].ip6 = o->ip6;
-	}
-}
-
-static void replace_have(struct rnet *rn, struct state_net *now)
-{
-	keep_port_facts(rn->have, now);
-	state_net_free(rn->have);
-	rn->have = now;
-	rn->need_dump = false;
-}
-
-/* A port taken off its bridge by somebody belongs to a network all the same: it is observed as such, to be put back. */
-static bool adopt_loose(struct reconcile *r, const char *name)
-{
-	struct rnet *rn, *tmp;
-
-	if (r->h.source(r->user) == RECONCILE_NONE)
-		return true; /* not known yet whose it is: leave it alone */
-	HASH_ITER(hh, r->nets, rn, tmp) {
-		_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
-		struct state_port *w = want ? state_net_port(want, name) : NULL;
-		struct state_port p;
-
-		if (!w)
-			continue;
-		p = *w;
-		p.enslaved = p.flags_ok = false;
-		p.up = true;
-		state_net_put_port(rn->have, &p);
-		return true;
-	}
-	return false;
-}
-
-static void take_strays(struct reconcile *r, const struct kernel_dump *d)
-{
-	_cleanup_free_ struct kernel_guard_op *ops = mem_alloc_array(d->n_strays + 1, sizeof(*ops));
-	struct err e = { 0 };
-
-	for (size_t i = 0; i < d->n_loose; i++) {
-		if (!adopt_loose(r, d->loose[i]) && r->h.source(r->user) == RECONCILE_COMPLETE)
-			r->k->ops->link_del(r->k, d->loose[i], NULL, NULL);
-	}
-	if (d->n_strays == 0 || r->h.source(r->user) != RECONCILE_COMPLETE)
-		return;
-	for (size_t i = 0; i < d->n_strays; i++)
-		ops[i] = (struct kernel_guard_op){ .del = true, .guard = d->strays[i] };
-	if (r->k->ops->guard(r->k, ops, d->n_strays, &e) < 0)
-		log_warn(
-			"stray port-security elements could not be removed; will retry at the next audit",
-			"err=%s", LOG_Q(err_text(&e)));
-}
-
-int reconcile_dump(struct reconcile *r, struct err *e)
-{
-	struct kernel_dump d = { 0 };
-	struct rnet *rn, *tmp;
-	int status = r->k->ops->dump(r->k, &d, e);
-
-	if (status < 0)
-		return status;
-	r->full_dump = false;
-	r->stats.audits++;
-	HASH_ITER(hh, r->nets, rn, tmp) {
-		rn->need_dump = true; /* until found below */
-		rn->dirty = true;
-	}
-	for (size_t i = 0; i < d.n_nets; i++) {
-		rn = rnet_get(r, d.nets[i]->vni);
-		replace_have(rn, TAKE_PTR(d.nets[i]));
-		rn->dirty = true;
-	}
-	HASH_ITER(hh, r->nets, rn, tmp) {
-		if (!rn->need_dump)
-			continue;
-		replace_have(rn, state_net_new(rn->vni));
-		rn->have->complete = true;
-	}
-	free(r->vteps);
-	r->vteps = TAKE_PTR(d.vteps);
-	r->n_vteps = d.n_vteps;
-	d.n_vteps = 0;
-	r->hosts_dirty = true;
-	take_strays(r, &d);
-	kernel_dump_done(&d);
-	return 0;
-}
-
-/* ---- the hosts' addresses ---- */
-
-int reconcile_hosts(struct reconcile *r, struct err *e)
-{
-	_cleanup_free_ struct ip *want = NULL, *add = NULL, *del = NULL;
-	enum reconcile_source source = r->h.source(r->user);
-	size_t n_want, n_add, n_del;
-	int status = 0;
-
-	if (source == RECONCILE_NONE)
-		return 0; /* told again when there is a picture */
-	r->hosts_dirty = false;
-	n_want = r->h.vteps(r->user, &want);
-	diff_ips(want, n_want, r->vteps, r->n_vteps, &add, &n_add, &del, &n_del);
-	if (source != RECONCILE_COMPLETE)
-		n_del = 0;
-	if (n_add == 0 && n_del == 0)
-		return 0;
-	status = r->k->ops->vteps(r->k, add, n_add, del, n_del, e);
-	if (status < 0) {
-		r->hosts_dirty = r->full_dump = true;
-		return status;
-	}
-	if (source == RECONCILE_COMPLETE) {
-		free(r->vteps);
-		r->vteps = TAKE_PTR(want);
-		r->n_vteps = n_want;
-	} else {
-		r->full_dump = true; /* the union is in the kernel: read it back */
-	}
-	return 0;
-}
-
-/* ---- one network ---- */
 
 struct pass {
 	struct reconcile *r;
@@ -207,6 +16,48 @@ struct pass {
 	size_t n_failures;
 	struct err first;
 };
+
+/* ---- deletions ---- */
+
+static void link_deleted(void *user, const char *name, int status)
+{
+	struct deletion *d = user;
+	struct reconcile *r = d->r;
+
+	if (r)
+		DL_DELETE(r->deletions, d);
+	free(d);
+	if (!r || r->stopped || status == 0 || status == -ECANCELED)
+		return;
+	r->stats.failures++;
+	log_warn("a link could not be deleted; will retry", "link=%s err=%s", name,
+		 LOG_Q(strerror(-status)));
+	r->full_dump = true;
+	reconcile_kick(r, backoff_next(&r->retry_backoff));
+}
+
+void reconcile_link_del(struct reconcile *r, const char *name)
+{
+	struct deletion *d = mem_alloc(sizeof(*d));
+
+	d->r = r;
+	DL_APPEND(r->deletions, d);
+	r->k->ops->link_del(r->k, name, link_deleted, d);
+}
+
+/* ---- what apply tells ---- */
+
+static void pass_fail_port(struct pass *p, struct id endpoint, int status, const struct err *e)
+{
+	p->failures = mem_grow(p->failures, p->n_failures + 1, sizeof(*p->failures));
+	p->failures[p->n_failures++] =
+		(struct port_failure){ .endpoint = endpoint, .status = status, .err = *e };
+}
+
+static bool is_of_port(enum diff_op_type t)
+{
+	return t == DIFF_PORT_ADD || t == DIFF_PORT_SET || t == DIFF_PORT_UP || t == DIFF_GUARD_ADD;
+}
 
 static void op_failed(void *user, const struct diff_op *op, int status, const struct err *e)
 {
@@ -219,12 +70,8 @@ static void op_failed(void *user, const struct diff_op *op, int status, const st
 		err_set(&p->first, status, "%s", err_text(e));
 	snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s: %s", diff_op_name(op->type),
 		 err_text(e));
-	if (op->type == DIFF_PORT_ADD || op->type == DIFF_PORT_SET || op->type == DIFF_PORT_UP ||
-	    op->type == DIFF_GUARD_ADD) {
-		p->failures = mem_grow(p->failures, p->n_failures + 1, sizeof(*p->failures));
-		p->failures[p->n_failures++] = (struct port_failure){
-			.endpoint = op->port->endpoint, .status = status, .err = *e
-		};
+	if (is_of_port(op->type)) {
+		pass_fail_port(p, op->port->endpoint, status, e);
 		return; /* the endpoint's owner says so */
 	}
 	if (log_limit_pass(&r->limit, uv_now(r->loop), 5000, &kept))
@@ -232,16 +79,35 @@ static void op_failed(void *user, const struct diff_op *op, int status, const st
 			 p->rn->vni, diff_op_name(op->type), LOG_Q(err_text(e)), kept);
 }
 
+static void op_link_del(void *user, const char *name)
+{
+	reconcile_link_del(((struct pass *)user)->r, name);
+}
+
+/* ---- one round ---- */
+
+void reconcile_observed(struct rnet *rn, struct state_net *now)
+{
+	apply_know_ports(rn->have, now);
+	state_net_free(rn->have);
+	rn->have = now;
+	rn->need_dump = false;
+}
+
 static int dump_net(struct reconcile *r, struct rnet *rn, struct err *e)
 {
 	struct state_net *now = NULL;
 	int status = r->k->ops->dump_net(r->k, rn->vni, &now, e);
 
-	if (status < 0)
+	if (status < 0) {
+		if (e->code == 0)
+			err_set(e, status, "cannot read network %u: %s", rn->vni,
+				strerror(-status));
 		return status;
+	}
 	now->complete = true;
-	rn->dumped_ms = uv_now(r->loop);
-	replace_have(rn, now);
+	rn->dumped_ms = uv_now(r->loop) + 1; /* never 0 */
+	reconcile_observed(rn, now);
 	return 0;
 }
 
@@ -260,27 +126,82 @@ static void report_drift(struct reconcile *r, struct rnet *rn, const struct diff
 	}
 }
 
-static int round_trip(struct reconcile *r, struct rnet *rn, struct pass *p)
+/* A container may have ended while something else keeps its veth: its name says so. */
+static void check_targets(struct pass *p, const struct state_net *want)
 {
+	struct err e = { 0 };
+
+	p->rn->check_targets = false;
+	for (size_t i = 0; want && i < want->n_ports; i++) {
+		const struct state_target *t = &want->ports[i].target;
+
+		if (p->r->k->ops->target_alive(p->r->k, t))
+			continue;
+		err_set(&e, -ENOENT, "the namespace %s is gone", t->path);
+		pass_fail_port(p, want->ports[i].endpoint, -ENOENT, &e);
+	}
+}
+
+static int round_trip(struct pass *p)
+{
+	static const struct apply_hooks hooks = { .failed = op_failed, .link_del = op_link_del };
+	struct reconcile *r = p->r;
+	struct rnet *rn = p->rn;
 	_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
 	bool may_delete = r->h.source(r->user) == RECONCILE_COMPLETE;
 	struct diff d;
 	int status = 0;
 
+	if (want)
+		apply_know_ports(want, rn->have);
 	diff_net(want, rn->have, may_delete, &d);
 	if (d.n > 0)
-		status = apply_diff(r->k, want, rn->have, &d, op_failed, p, NULL);
+		status = apply_diff(r->k, want, rn->have, &d, &hooks, p, NULL);
 	if (status == 0)
 		report_drift(r, rn, &d);
 	diff_done(&d);
+	if (status == 0 && rn->check_targets)
+		check_targets(p, want);
 	return status;
 }
 
+/* Until what is observed can be trusted and agrees. */
+static int rounds(struct pass *p)
+{
+	struct rnet *rn = p->rn;
+	int status = 0;
+
+	for (int i = 0; i < RECONCILE_ROUNDS_MAX; i++) {
+		bool dumped = rn->need_dump || !rn->have->complete;
+
+		if (dumped)
+			status = dump_net(p->r, rn, &p->first);
+		if (status < 0)
+			return status;
+		status = round_trip(p);
+		if (status == 0 && rn->have->complete)
+			return 0;
+		/* What was just read was true: no use in trying again at once. */
+		if (status < 0 && dumped)
+			return status;
+		if (status < 0) {
+			p->n_failures = 0;
+			p->first = (struct err){ 0 };
+		}
+		rn->need_dump = true;
+	}
+	return status < 0 ? status :
+			    err_set(&p->first, -EAGAIN, "network %u does not settle", rn->vni);
+}
+
+/* ---- afterwards ---- */
+
 static void settle(struct reconcile *r, struct rnet *rn, int status)
 {
-	uint64_t now = uv_now(r->loop);
 	uint32_t delay;
 
+	rn->fresh = false;
+	rn->passed_ms = uv_now(r->loop);
 	if (status == 0) {
 		rn->dirty = rn->commanded = false;
 		rn->retry_ms = 0;
@@ -289,37 +210,73 @@ static void settle(struct reconcile *r, struct rnet *rn, int status)
 	}
 	rn->dirty = rn->need_dump = true;
 	delay = backoff_next(&rn->backoff);
-	rn->retry_ms = now + delay;
+	rn->retry_ms = rn->passed_ms + delay;
 	reconcile_kick(r, delay);
 }
 
-int reconcile_net(struct reconcile *r, struct rnet *rn, struct err *e)
+static const struct port_failure *failure_of(const struct port_failure *v, size_t n, struct id ep)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (id_eq(v[i].endpoint, ep))
+			return &v[i];
+	}
+	return NULL;
+}
+
+/* Only now: a hook may well lead to the next pass over this very network. */
+static void tell_failures(struct pass *p)
+{
+	struct port_failure *before = TAKE_PTR(p->rn->told);
+	size_t n_before = p->rn->n_told;
+
+	p->rn->told = p->n_failures ? mem_dup(p->failures, p->n_failures * sizeof(*p->failures)) :
+				      NULL;
+	p->rn->n_told = p->n_failures;
+	for (size_t i = 0; i < p->n_failures; i++) {
+		const struct port_failure *f = &p->failures[i];
+		const struct port_failure *b = failure_of(before, n_before, f->endpoint);
+
+		if (f->status == -ENOENT || !b || b->status != f->status)
+			p->r->h.port_failed(p->r->user, f->endpoint, f->status, &f->err);
+	}
+	free(before);
+	free(p->failures);
+}
+
+/* Other parts of the network may have failed, and are retried: the one who asks wants to know of his port. */
+static int verdict(struct pass *p, const struct id *endpoint, int status)
+{
+	const struct port_failure *f;
+	const struct state_port *port;
+	char name[IFNAMSIZ];
+
+	if (!endpoint)
+		return status;
+	state_port_name(*endpoint, name);
+	port = state_net_port(p->rn->have, name);
+	f = failure_of(p->failures, p->n_failures, *endpoint);
+	if (f)
+		return err_set(&p->first, f->status, "%s", err_text(&f->err));
+	if (port && port->up && port->enslaved)
+		return 0;
+	return status < 0 ? status : err_set(&p->first, -EIO, "the port was not made");
+}
+
+int reconcile_net(struct reconcile *r, struct rnet *rn, const struct id *endpoint, struct err *e)
 {
 	struct pass p = { .r = r, .rn = rn };
-	int status = 0;
+	int status;
 
 	if (r->h.source(r->user) == RECONCILE_NONE)
 		return err_set(e, -EAGAIN, "the cluster's picture is not complete yet");
 	r->stats.passes++;
 	r->depth++;
-	for (int round = 0; round < RECONCILE_ROUNDS_MAX; round++) {
-		if (rn->need_dump || !rn->have->complete)
-			status = dump_net(r, rn, &p.first);
-		if (status == 0)
-			status = round_trip(r, rn, &p);
-		if (status < 0 || rn->have->complete)
-			break;
-	}
-	if (status == 0 && !rn->have->complete)
-		status = -EAGAIN;
+	status = rounds(&p);
 	settle(r, rn, status);
+	status = verdict(&p, endpoint, status);
 	if (status < 0)
 		err_set(e, status, "%s", err_text(&p.first));
-	/* Only now: a hook may well lead to the next pass over this very network. */
-	for (size_t i = 0; i < p.n_failures; i++)
-		r->h.port_failed(r->user, p.failures[i].endpoint, p.failures[i].status,
-				 &p.failures[i].err);
-	free(p.failures);
+	tell_failures(&p);
 	r->depth--;
 	return status;
 }

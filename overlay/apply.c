@@ -11,7 +11,7 @@ struct apply {
 	struct kernel *k;
 	const struct state_net *want; /* NULL: the network goes */
 	struct state_net *have;
-	apply_failed_fn failed;
+	const struct apply_hooks *h;
 	void *user;
 	struct apply_result res;
 	char (*bad_ports)[IFNAMSIZ]; /* could not be made: their entries are left out */
@@ -45,12 +45,51 @@ static int note(struct apply *a, const struct diff_op *op, int r, const struct e
 		a->status = r;
 	/* What now stands is not known for sure. */
 	a->have->complete = false;
-	if (a->failed)
-		a->failed(a->user, op, r, e);
+	if (a->h && a->h->failed)
+		a->h->failed(a->user, op, r, e);
 	return r;
 }
 
+static void delete_link(struct apply *a, const char *name)
+{
+	if (a->h && a->h->link_del)
+		a->h->link_del(a->user, name);
+	else
+		a->k->ops->link_del(a->k, name, NULL, NULL);
+}
+
+/* Entries that went with a device: on the bridge those via @port, and with @self the device's own. */
+static void lose_fdb(struct state_net *h, const char *port, bool self)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n_fdb; i++) {
+		const struct state_fdb *f = &h->fdb[i];
+
+		if (f->where == STATE_FDB_SELF ? self : strcmp(f->port, port) == 0)
+			continue;
+		h->fdb[kept++] = *f;
+	}
+	h->n_fdb = kept;
+}
+
 /* ---- devices ---- */
+
+/* A new bridge has no ports and no entries, whatever was observed of the one before. */
+static void lose_bridge(struct state_net *h)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->n_fdb; i++) {
+		if (h->fdb[i].where == STATE_FDB_SELF)
+			h->fdb[kept++] = h->fdb[i];
+	}
+	h->n_fdb = kept;
+	h->n_neigh = h->n_gateways = 0;
+	h->vxlan_enslaved = h->vxlan_flags_ok = false;
+	for (size_t i = 0; i < h->n_ports; i++)
+		h->ports[i].enslaved = h->ports[i].flags_ok = false;
+}
 
 static void took_bridge(struct apply *a)
 {
@@ -118,7 +157,8 @@ static int del_vxlan(struct apply *a, const struct diff_op *op)
 
 	(void)op;
 	state_vxlan_name(a->have->vni, name);
-	a->k->ops->link_del(a->k, name, NULL, NULL);
+	delete_link(a, name);
+	lose_fdb(a->have, name, true);
 	a->have->vxlan_exists = false;
 	a->have->vxlan_enslaved = false;
 	a->res.done++;
@@ -131,9 +171,9 @@ static int del_bridge(struct apply *a, const struct diff_op *op)
 
 	(void)op;
 	state_bridge_name(a->have->vni, name);
-	a->k->ops->link_del(a->k, name, NULL, NULL);
+	delete_link(a, name);
+	lose_bridge(a->have);
 	a->have->bridge_exists = false;
-	a->have->n_fdb = a->have->n_neigh = a->have->n_gateways = 0;
 	a->res.done++;
 	return 0;
 }
@@ -142,13 +182,18 @@ static int add_device(struct apply *a, const struct diff_op *op)
 {
 	bool bridge = op->type == DIFF_BRIDGE_ADD;
 	struct err e = { 0 };
+	char name[IFNAMSIZ];
 	int r = bridge ? a->k->ops->bridge_add(a->k, a->want, &e) :
 			 a->k->ops->vxlan_add(a->k, a->want, &e);
 
-	if (r == 0 && bridge)
+	if (r == 0 && bridge) {
+		lose_bridge(a->have);
 		took_bridge(a);
-	else if (r == 0)
+	} else if (r == 0) {
+		state_vxlan_name(a->want->vni, name);
+		lose_fdb(a->have, name, true);
 		took_vxlan(a);
+	}
 	return note(a, op, r, &e);
 }
 
@@ -284,7 +329,8 @@ static int del_port(struct apply *a, const struct diff_op *op)
 	struct err e = { 0 };
 
 	note(a, op, a->k->ops->link_shut(a->k, op->port->name, &e), &e);
-	a->k->ops->link_del(a->k, op->port->name, NULL, NULL);
+	delete_link(a, op->port->name);
+	lose_fdb(a->have, op->port->name, false);
 	state_net_drop_port(a->have, op->port->name);
 	return 0;
 }
@@ -298,6 +344,33 @@ static size_t run_length(const struct diff *d, size_t from)
 	while (from + n < d->n && n < APPLY_BATCH_MAX && d->ops[from + n].type == d->ops[from].type)
 		n++;
 	return n;
+}
+
+/* One by one where they are few, as a whole where they are many: each insertion moves what is behind it. */
+#define PUT_MAX 32
+
+static void put_fdb(struct state_net *h, const struct kernel_fdb_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (n <= PUT_MAX)
+			state_net_put_fdb(h, &ops[i].fdb);
+		else
+			state_net_add_fdb(h, &ops[i].fdb);
+	}
+	if (n > PUT_MAX)
+		state_net_sort(h);
+}
+
+static void put_neigh(struct state_net *h, const struct kernel_neigh_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (n <= PUT_MAX)
+			state_net_put_neigh(h, &ops[i].neigh);
+		else
+			state_net_add_neigh(h, &ops[i].neigh);
+	}
+	if (n > PUT_MAX)
+		state_net_sort(h);
 }
 
 static void do_fdb(struct apply *a, const struct diff_op *ops, size_t n)
@@ -316,12 +389,11 @@ static void do_fdb(struct apply *a, const struct diff_op *ops, size_t n)
 	if (count == 0)
 		return;
 	r = a->k->ops->fdb(a->k, a->have->vni, batch, count, &failed, &e);
-	for (size_t i = 0; i < count; i++) {
-		if (del)
-			state_net_drop_fdb(a->have, &batch[i].fdb);
-		else
-			state_net_put_fdb(a->have, &batch[i].fdb);
-	}
+	/* Where some failed this is not quite true, and what is observed is marked so. */
+	if (!del)
+		put_fdb(a->have, batch, count);
+	for (size_t i = 0; del && i < count; i++)
+		state_net_drop_fdb(a->have, &batch[i].fdb);
 	a->res.done += (unsigned)(count - failed);
 	if (r < 0)
 		note(a, ops, r, &e);
@@ -338,12 +410,10 @@ static void do_neigh(struct apply *a, const struct diff_op *ops, size_t n)
 	for (size_t i = 0; i < n; i++)
 		batch[i] = (struct kernel_neigh_op){ .del = del, .neigh = *ops[i].neigh };
 	r = a->k->ops->neigh(a->k, a->have->vni, batch, n, &failed, &e);
-	for (size_t i = 0; i < n; i++) {
-		if (del)
-			state_net_drop_neigh(a->have, batch[i].neigh.ip);
-		else
-			state_net_put_neigh(a->have, &batch[i].neigh);
-	}
+	if (!del)
+		put_neigh(a->have, batch, n);
+	for (size_t i = 0; del && i < n; i++)
+		state_net_drop_neigh(a->have, batch[i].neigh.ip);
 	a->res.done += (unsigned)(n - failed);
 	if (r < 0)
 		note(a, ops, r, &e);
@@ -388,9 +458,10 @@ static int one(struct apply *a, const struct diff_op *op)
 }
 
 int apply_diff(struct kernel *k, const struct state_net *want, struct state_net *have,
-	       const struct diff *d, apply_failed_fn failed, void *user, struct apply_result *ret)
+	       const struct diff *d, const struct apply_hooks *h, void *user,
+	       struct apply_result *ret)
 {
-	struct apply a = { .k = k, .want = want, .have = have, .failed = failed, .user = user };
+	struct apply a = { .k = k, .want = want, .have = have, .h = h, .user = user };
 
 	for (size_t i = 0; i < d->n;) {
 		const struct diff_op *op = &d->ops[i];
@@ -411,4 +482,19 @@ int apply_diff(struct kernel *k, const struct state_net *want, struct state_net 
 	if (ret)
 		*ret = a.res;
 	return a.status;
+}
+
+void apply_know_ports(const struct state_net *want, struct state_net *have)
+{
+	for (size_t i = 0; i < want->n_ports; i++) {
+		const struct state_port *w = &want->ports[i];
+		struct state_port *h = state_net_port(have, w->name);
+
+		if (!h)
+			continue;
+		h->endpoint = w->endpoint;
+		h->mac = w->mac;
+		h->ip4 = w->ip4;
+		h->ip6 = w->ip6;
+	}
 }

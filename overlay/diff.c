@@ -87,7 +87,9 @@ static void diff_ports_up(const struct state_net *want, const struct state_net *
 
 		if ((w->guard4 && (!h || !h->guard4)) || (w->guard6 && (!h || !h->guard6)))
 			add(d, DIFF_GUARD_ADD, DIFF_MISSING)->port = w;
-		if (h && ((!w->guard4 && h->guard4) || (!w->guard6 && h->guard6)))
+		/* Of a port that is gone elements may be left; a shut one shall not find them. */
+		if ((h && ((!w->guard4 && h->guard4) || (!w->guard6 && h->guard6))) ||
+		    (!h && !w->guard4 && !w->guard6))
 			add(d, DIFF_GUARD_DEL, DIFF_SURPLUS)->port = w;
 		/* A port that was off its bridge was shut before it went back (facts §4). */
 		if (w->up && (!h || !h->up || off_bridge))
@@ -172,15 +174,20 @@ static void diff_neigh(const struct state_net *want, const struct state_net *hav
 
 /* ---- surplus ---- */
 
+/*
+ * Which ports there shall be is told by this node's own list, not by the cluster's records: one that was known as an endpoint's (observed
+ * with its id, see apply_know_ports()) and is on the list no more has left, however incomplete the picture of the cluster is.
+ */
 static void diff_surplus_ports(const struct state_net *want, const struct state_net *have,
-			       struct diff *d)
+			       bool may_delete, struct diff *d)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < have->n_ports; i++) {
 		const struct state_port *h = &have->ports[i];
 
-		if (want && state_net_port(want, h->name))
+		if ((want && state_net_port(want, h->name)) ||
+		    (!may_delete && id_is_zero(h->endpoint)))
 			continue;
 		d->ports[n] = *h;
 		if (h->guard4 || h->guard6)
@@ -203,12 +210,12 @@ static void diff_surplus_gateways(const struct state_net *want, const struct sta
 	}
 }
 
-static void diff_remove(const struct state_net *have, struct diff *d)
+static void diff_remove(const struct state_net *have, bool may_delete, struct diff *d)
 {
-	diff_surplus_ports(NULL, have, d);
-	if (have->vxlan_exists)
+	diff_surplus_ports(NULL, have, may_delete, d);
+	if (may_delete && have->vxlan_exists)
 		add(d, DIFF_VXLAN_DEL, DIFF_SURPLUS);
-	if (have->bridge_exists)
+	if (may_delete && have->bridge_exists)
 		add(d, DIFF_BRIDGE_DEL, DIFF_SURPLUS);
 }
 
@@ -229,15 +236,15 @@ static void diff_change(const struct state_net *want, const struct state_net *ha
 	diff_neigh(want, have, may_delete, d, &n_neigh);
 	diff_ports_up(want, have, d);
 
-	for (size_t i = 0; i < n_neigh; i++)
+	/* From the end: what is behind a deleted one moves up. */
+	for (size_t i = n_neigh; i-- > 0;)
 		add(d, DIFF_NEIGH_DEL, DIFF_SURPLUS)->neigh = &d->neigh[i];
 	/* SELF sorts before MASTER; the bridge must forget a MAC before the device does. */
 	for (size_t i = n_fdb; i-- > 0;)
 		add(d, DIFF_FDB_DEL, DIFF_SURPLUS)->fdb = &d->fdb[i];
-	if (may_delete) {
-		diff_surplus_ports(want, have, d);
+	diff_surplus_ports(want, have, may_delete, d);
+	if (may_delete)
 		diff_surplus_gateways(want, have, d);
-	}
 }
 
 void diff_net(const struct state_net *want, const struct state_net *have, bool may_delete,
@@ -254,8 +261,8 @@ void diff_net(const struct state_net *want, const struct state_net *have, bool m
 	ret->gateways = mem_alloc_array(have->n_gateways + 1, sizeof(*ret->gateways));
 	if (want)
 		diff_change(want, have, may_delete, ret);
-	else if (may_delete)
-		diff_remove(have, ret);
+	else
+		diff_remove(have, may_delete, ret);
 }
 
 void diff_done(struct diff *d)

@@ -53,7 +53,8 @@ struct diff {
 };
 /**
  * diff_net() - compare; both may be NULL (nothing desired / nothing there) but not both
- * @may_delete: false while the source of the desired state is not complete (DESIGN.md §3.2): surplus is left alone
+ * @may_delete: false while the source of the desired state is not complete (DESIGN.md §3.2): surplus is left alone, but for ports known as
+ * an endpoint's of this node (state_port.endpoint set in @have) that are wanted no more
  * The result borrows from @want only.
  */
 void diff_net(const struct state_net *want, const struct state_net *have, bool may_delete,

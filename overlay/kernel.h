@@ -36,6 +36,7 @@ struct kernel_event {
 	bool flags_ok; /* LINK: as in struct state_port / vxlan_flags_ok; only meaningful with has_flags */
 	bool has_flags; /* LINK: the notification carried bridge port flags */
 	struct mac mac; /* LINK */
+	struct ip vtep; /* LINK of a vx: its local address; unset: not told */
 	struct state_fdb fdb; /* FDB */
 	struct state_neigh neigh; /* NEIGH */
 	struct prefix gateway; /* GATEWAY */

@@ -152,6 +152,7 @@ static void on_link(struct knl_decode *d, const struct nlmsghdr *h)
 	ev.has_flags = l.has_flags;
 	ev.flags_ok = l.flags_ok;
 	ev.mac = l.mac;
+	ev.vtep = l.vx_local;
 	d->fn(d->user, &ev);
 }
 

@@ -3,20 +3,30 @@
 
 #include <string.h>
 
+/* Made anew under the same name? Of what we made ourselves the number is not known before the next dump. */
+static bool other_link(int ifindex, const struct kernel_event *ev)
+{
+	return ifindex != 0 && ev->ifindex != 0 && ifindex != ev->ifindex;
+}
+
 static bool bridge_event(const struct state_net *net, const struct kernel_event *ev)
 {
 	if (ev->deleted)
-		return net->bridge_exists && (!net->bridge_ifindex || net->bridge_ifindex == ev->ifindex);
-	return !net->bridge_exists || net->bridge_up != ev->up || net->bridge_mtu != ev->mtu ||
+		return net->bridge_exists &&
+		       (!net->bridge_ifindex || net->bridge_ifindex == ev->ifindex);
+	return !net->bridge_exists || other_link(net->bridge_ifindex, ev) ||
+	       net->bridge_up != ev->up || net->bridge_mtu != ev->mtu ||
 	       !mac_eq(net->bridge_mac, ev->mac);
 }
 
 static bool vxlan_event(const struct state_net *net, const struct kernel_event *ev)
 {
 	if (ev->deleted)
-		return net->vxlan_exists && (!net->vxlan_ifindex || net->vxlan_ifindex == ev->ifindex);
-	return !net->vxlan_exists || net->vxlan_up != ev->up || net->vxlan_mtu != ev->mtu ||
-	       net->vxlan_enslaved != ev->enslaved ||
+		return net->vxlan_exists &&
+		       (!net->vxlan_ifindex || net->vxlan_ifindex == ev->ifindex);
+	return !net->vxlan_exists || other_link(net->vxlan_ifindex, ev) ||
+	       (ip_is_set(ev->vtep) && !ip_eq(net->vtep, ev->vtep)) || net->vxlan_up != ev->up ||
+	       net->vxlan_mtu != ev->mtu || net->vxlan_enslaved != ev->enslaved ||
 	       (ev->has_flags && net->vxlan_flags_ok != ev->flags_ok);
 }
 
@@ -29,8 +39,8 @@ static bool port_event(const struct state_net *net, const struct kernel_event *e
 		return !ev->deleted && ev->up;
 	if (ev->deleted)
 		return p->ifindex == 0 || p->ifindex == ev->ifindex;
-	return p->up != ev->up || p->mtu != ev->mtu || p->enslaved != ev->enslaved ||
-	       (ev->has_flags && p->flags_ok != ev->flags_ok);
+	return other_link(p->ifindex, ev) || p->up != ev->up || p->mtu != ev->mtu ||
+	       p->enslaved != ev->enslaved || (ev->has_flags && p->flags_ok != ev->flags_ok);
 }
 
 static bool link_event(const struct state_net *net, const struct kernel_event *ev)

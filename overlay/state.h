@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/id.h"
+#include "base/mem.h" /* _cleanup_ */
 
 #define STATE_NETS_MAX 4096
 #define STATE_PORTS_MAX 1000 /* a Linux bridge takes 1023 (BR_MAX_PORTS) */

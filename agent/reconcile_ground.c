@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is no single network's: the ground they stand on, the dump of everything, what belongs to none, the hosts' addresses. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/compile.h"
+#include "agent/reconcile_priv.h"
+#include "base/mem.h"
+#include "overlay/diff.h"
+
+/* ---- all that is desired ---- */
+
+struct wanted {
+	struct state_net **v;
+	size_t n;
+};
+
+static void wanted_done(struct wanted *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		state_net_free(w->v[i]);
+	free(w->v);
+}
+#define _cleanup_wanted_ _cleanup_(wanted_done)
+
+static struct wanted wanted_all(struct reconcile *r)
+{
+	_cleanup_free_ uint32_t *vnis = NULL;
+	struct wanted w = { 0 };
+	size_t n;
+
+	if (r->h.source(r->user) == RECONCILE_NONE)
+		return w;
+	n = r->h.vnis(r->user, &vnis);
+	w.v = mem_alloc_array(n + 1, sizeof(struct state_net *));
+	for (size_t i = 0; i < n; i++) {
+		w.v[w.n] = r->h.desired(r->user, vnis[i]);
+		w.n += w.v[w.n] != NULL;
+	}
+	return w;
+}
+
+static const struct state_port *wanted_port(const struct wanted *w, const char *name,
+					    uint32_t *ret_vni)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct state_port *p = state_net_port(w->v[i], name);
+
+		*ret_vni = w->v[i]->vni;
+		if (p)
+			return p;
+	}
+	return NULL;
+}
+
+/* ---- elements ---- */
+
+static int cmp_ip(const void *a, const void *b)
+{
+	return ip_cmp(*(const struct ip *)a, *(const struct ip *)b);
+}
+
+static int cmp_guard(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct state_guard));
+}
+
+static size_t unique(void *v, size_t n, size_t size, int (*cmp)(const void *, const void *))
+{
+	size_t kept = 0;
+	char *p = v;
+
+	if (n > 0)
+		qsort(v, n, size, cmp);
+	for (size_t i = 0; i < n; i++) {
+		if (kept > 0 && cmp(p + (kept - 1) * size, p + i * size) == 0)
+			continue;
+		memmove(p + kept++ * size, p + i * size, size);
+	}
+	return kept;
+}
+
+static size_t join_vteps(struct ip **v, size_t n, const struct ip *more, size_t n_more)
+{
+	*v = mem_grow(*v, n + n_more + 1, sizeof(**v));
+	if (n_more > 0)
+		memcpy(*v + n, more, n_more * sizeof(**v));
+	return unique(*v, n + n_more, sizeof(**v), cmp_ip);
+}
+
+struct guards {
+	struct state_guard *v;
+	size_t n;
+};
+
+static void add_guard(struct guards *g, const char *port, struct mac mac, struct ip ip)
+{
+	struct state_guard one;
+
+	memset(&one, 0, sizeof(one));
+	snprintf(one.port, sizeof(one.port), "%s", port);
+	one.mac = mac;
+	one.ip = ip;
+	if ((g->n & (g->n - 1)) == 0)
+		g->v = mem_grow(g->v, g->n ? g->n * 2 : 1, sizeof(*g->v));
+	g->v[g->n++] = one;
+}
+
+/* The elements themselves are gone with the table; but which MAC is on which port, and which address is that MAC's, stands in the entries. */
+static void observed_guards(const struct state_net *have, struct guards *g)
+{
+	for (size_t i = 0; i < have->n_neigh; i++) {
+		struct state_fdb key = { .where = STATE_FDB_MASTER, .mac = have->neigh[i].mac };
+		const struct state_fdb *f = state_net_fdb(have, &key);
+
+		if (f && strncmp(f->port, "ve", 2) == 0)
+			add_guard(g, f->port, f->mac, have->neigh[i].ip);
+	}
+}
+
+static struct guards all_guards(struct reconcile *r, bool complete)
+{
+	_cleanup_wanted_ struct wanted w = wanted_all(r);
+	struct guards g = { 0 };
+	struct rnet *rn, *tmp;
+
+	for (size_t i = 0; i < w.n; i++) {
+		_cleanup_free_ struct state_guard *v = NULL;
+		size_t n;
+
+		compile_guards(w.v[i], &v, &n);
+		for (size_t j = 0; j < n; j++)
+			add_guard(&g, v[j].port, v[j].mac, v[j].ip);
+	}
+	if (!complete) {
+		HASH_ITER(hh, r->nets, rn, tmp)
+			observed_guards(rn->have, &g);
+	}
+	g.n = unique(g.v, g.n, sizeof(*g.v), cmp_guard);
+	return g;
+}
+
+int reconcile_ground(struct reconcile *r, struct err *e)
+{
+	bool complete = r->h.source(r->user) == RECONCILE_COMPLETE;
+	_cleanup_free_ struct ip *vteps = NULL;
+	struct kernel_elements el = { 0 };
+	struct err amiss = { 0 };
+	struct guards g;
+	int status;
+
+	r->ground_due = false;
+	status = r->k->ops->ground_check(r->k, &amiss);
+	if (status == 0)
+		return 0;
+	if (status != -ESTALE)
+		return err_set(e, status, "%s", err_text(&amiss));
+	/* Where all stood before: flows go on with the elements that can still be read. Nothing there is an answer too. */
+	if (r->dumped_ms == 0)
+		(void)reconcile_dump(r, NULL);
+	if (r->h.source(r->user) != RECONCILE_NONE)
+		el.n_vteps = r->h.vteps(r->user, &vteps);
+	if (!complete)
+		el.n_vteps = join_vteps(&vteps, el.n_vteps, r->vteps, r->n_vteps);
+	g = all_guards(r, complete);
+	el.vteps = vteps;
+	el.guards = g.v;
+	el.n_guards = g.n;
+	status = r->k->ops->ground(r->k, &el, e);
+	free(g.v);
+	if (status == 0) {
+		/* Objects may have gone with what was amiss. */
+		r->full_dump = r->hosts_dirty = true;
+		r->dumped_ms = 0;
+	}
+	if (status == 0 && r->ready) {
+		r->stats.drift_repaired++;
+		r->h.drift(r->user, 0, err_text(&amiss), 1);
+	}
+	return status;
+}
+
+/* ---- dump ---- */
+
+int reconcile_dump(struct reconcile *r, struct err *e)
+{
+	struct kernel_dump d = { 0 };
+	struct rnet *rn, *tmp;
+	int status = r->k->ops->dump(r->k, &d, e);
+
+	if (status < 0)
+		return status;
+	r->full_dump = false;
+	r->dumped_ms = uv_now(r->loop) + 1; /* never 0 */
+	r->stats.audits++;
+	HASH_ITER(hh, r->nets, rn, tmp)
+		rn->dirty = rn->need_dump = true; /* until found below */
+	for (size_t i = 0; i < d.n_nets; i++) {
+		rn = rnet_get(r, d.nets[i]->vni);
+		reconcile_observed(rn, TAKE_PTR(d.nets[i]));
+		rn->dirty = true;
+	}
+	HASH_ITER(hh, r->nets, rn, tmp) {
+		if (!rn->need_dump)
+			continue;
+		reconcile_observed(rn, state_net_new(rn->vni));
+		rn->have->complete = true;
+	}
+	free(r->vteps);
+	free(r->strays);
+	free(r->loose);
+	r->vteps = TAKE_PTR(d.vteps);
+	r->n_vteps = d.n_vteps;
+	r->strays = TAKE_PTR(d.strays);
+	r->n_strays = d.n_strays;
+	r->loose = TAKE_PTR(d.loose);
+	r->n_loose = d.n_loose;
+	r->hosts_dirty = true;
+	kernel_dump_done(&d);
+	return 0;
+}
+
+/* ---- leftovers ---- */
+
+/* A port taken off its bridge by somebody belongs to its network all the same: it is observed as such, to be put back. */
+static void adopt_loose(struct reconcile *r, const struct state_port *w, uint32_t vni)
+{
+	struct rnet *rn = rnet_get(r, vni);
+	struct state_port p = *w;
+
+	if (state_net_port(rn->have, w->name))
+		return;
+	p.enslaved = p.flags_ok = p.guard4 = p.guard6 = false;
+	p.up = true;
+	state_net_put_port(rn->have, &p);
+	rn->dirty = true;
+}
+
+static void sort_loose(struct reconcile *r, const struct wanted *w, bool may_delete)
+{
+	size_t kept = 0;
+	uint32_t vni;
+
+	for (size_t i = 0; i < r->n_loose; i++) {
+		const struct state_port *p = wanted_port(w, r->loose[i], &vni);
+
+		if (p)
+			adopt_loose(r, p, vni);
+		else if (may_delete)
+			reconcile_link_del(r, r->loose[i]);
+		else
+			memmove(r->loose[kept++], r->loose[i], IFNAMSIZ);
+	}
+	r->n_loose = kept;
+}
+
+static bool is_wanted_guard(const struct wanted *w, const struct state_guard *g)
+{
+	uint32_t vni;
+	const struct state_port *p = wanted_port(w, g->port, &vni);
+
+	return p && mac_eq(p->mac, g->mac) &&
+	       ((p->guard4 && ip_eq(p->ip4, g->ip)) || (p->guard6 && ip_eq(p->ip6, g->ip)));
+}
+
+int reconcile_leftovers(struct reconcile *r, struct err *e)
+{
+	_cleanup_free_ struct kernel_guard_op *ops = NULL;
+	enum reconcile_source source = r->h.source(r->user);
+	size_t n = 0;
+	int status = 0;
+
+	if ((r->n_strays == 0 && r->n_loose == 0) || source == RECONCILE_NONE)
+		return 0;
+
+	_cleanup_wanted_ struct wanted w = wanted_all(r);
+
+	sort_loose(r, &w, source == RECONCILE_COMPLETE);
+	if (source != RECONCILE_COMPLETE || r->n_strays == 0)
+		return 0;
+	ops = mem_alloc_array(r->n_strays, sizeof(*ops));
+	for (size_t i = 0; i < r->n_strays; i++) {
+		if (!is_wanted_guard(&w, &r->strays[i]))
+			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = r->strays[i] };
+	}
+	if (n > 0)
+		status = r->k->ops->guard(r->k, ops, n, e);
+	if (status == 0)
+		r->n_strays = 0;
+	return status;
+}
+
+/* ---- the hosts' addresses ---- */
+
+int reconcile_hosts(struct reconcile *r, struct err *e)
+{
+	_cleanup_free_ struct ip *want = NULL, *add = NULL, *del = NULL;
+	enum reconcile_source source = r->h.source(r->user);
+	size_t n_want, n_add, n_del;
+	int status;
+
+	if (source == RECONCILE_NONE)
+		return 0; /* told again when there is a picture */
+	r->hosts_dirty = false;
+	n_want = r->h.vteps(r->user, &want);
+	diff_ips(want, n_want, r->vteps, r->n_vteps, &add, &n_add, &del, &n_del);
+	if (source != RECONCILE_COMPLETE)
+		n_del = 0;
+	if (n_add == 0 && n_del == 0)
+		return 0;
+	status = r->k->ops->vteps(r->k, add, n_add, del, n_del, e);
+	if (status < 0) {
+		r->hosts_dirty = r->full_dump = true;
+		return status;
+	}
+	if (source != RECONCILE_COMPLETE)
+		n_want = join_vteps(&want, n_want, r->vteps, r->n_vteps);
+	free(r->vteps);
+	r->vteps = TAKE_PTR(want);
+	r->n_vteps = n_want;
+	return 0;
+}
