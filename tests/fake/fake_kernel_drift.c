@@ -177,8 +177,15 @@ static int compare(const struct state_net *a, const struct state_net *b, struct 
 	if (a->n_ports != b->n_ports)
 		return err_set(e, -1, "%zu ports, not %zu", a->n_ports, b->n_ports);
 	for (size_t i = 0; i < a->n_ports; i++) {
-		if (!same_port(&a->ports[i], &b->ports[i]))
-			return err_set(e, -1, "port %s differs", a->ports[i].name);
+		const struct state_port *p = &a->ports[i], *q = &b->ports[i];
+
+		if (!same_port(p, q))
+			return err_set(
+				e, -1,
+				"port %s, not %s: mtu %u/%u up %d/%d on %d/%d flags %d/%d v4 %d/%d v6 %d/%d",
+				p->name, q->name, p->mtu, q->mtu, p->up, q->up, p->enslaved,
+				q->enslaved, p->flags_ok, q->flags_ok, p->guard4, q->guard4,
+				p->guard6, q->guard6);
 	}
 	if (a->n_fdb != b->n_fdb)
 		return err_set(e, -1, "%zu fdb entries, not %zu", a->n_fdb, b->n_fdb);
