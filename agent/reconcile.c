@@ -31,6 +31,7 @@ static void rnet_free(struct reconcile *r, struct rnet *rn)
 {
 	HASH_DELETE(hh, r->nets, rn);
 	state_net_free(rn->have);
+	free(rn->gone);
 	free(rn->told);
 	free(rn);
 }
@@ -46,7 +47,7 @@ static void forget_empty(struct reconcile *r)
 		const struct state_net *h = rn->have;
 
 		if (!rn->dirty && h->complete && !h->bridge_exists && !h->vxlan_exists &&
-		    h->n_ports == 0)
+		    h->n_ports == 0 && rn->n_gone == 0)
 			rnet_free(r, rn);
 	}
 }

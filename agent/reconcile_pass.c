@@ -86,8 +86,27 @@ static void op_link_del(void *user, const char *name)
 
 /* ---- one round ---- */
 
+static void add_gone(struct rnet *rn, const struct state_port *p, struct ip ip)
+{
+	struct state_guard g = { .mac = p->mac, .ip = ip };
+
+	if (!ip_is_set(ip))
+		return;
+	memcpy(g.port, p->name, sizeof(g.port));
+	rn->gone = mem_grow(rn->gone, rn->n_gone + 1, sizeof(*rn->gone));
+	rn->gone[rn->n_gone++] = g;
+}
+
 void reconcile_observed(struct rnet *rn, struct state_net *now)
 {
+	for (size_t i = 0; i < rn->have->n_ports; i++) {
+		const struct state_port *p = &rn->have->ports[i];
+
+		if (mac_is_zero(p->mac) || state_net_port(now, p->name))
+			continue;
+		add_gone(rn, p, p->ip4);
+		add_gone(rn, p, p->ip6);
+	}
 	apply_know_ports(rn->have, now);
 	state_net_free(rn->have);
 	rn->have = now;
@@ -142,6 +161,46 @@ static void check_targets(struct pass *p, const struct state_net *want)
 	}
 }
 
+/* Ports that vanished (their containers ended) left their elements behind. */
+static int drop_gone(struct pass *p, const struct state_net *want)
+{
+	struct rnet *rn = p->rn;
+	_cleanup_free_ struct kernel_guard_op *ops = NULL;
+	size_t kept = 0, n = 0;
+	struct err e = { 0 };
+	int status = 0;
+
+	if (rn->n_gone == 0)
+		return 0;
+	ops = mem_alloc_array(rn->n_gone, sizeof(*ops));
+	for (size_t i = 0; i < rn->n_gone; i++) {
+		if (state_net_port(rn->have, rn->gone[i].port))
+			continue; /* it is back, and they are in use */
+		if (want && state_net_port(want, rn->gone[i].port))
+			rn->gone[kept++] = rn->gone[i]; /* not made yet */
+		else
+			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = rn->gone[i] };
+	}
+	rn->n_gone = kept;
+	if (n > 0)
+		status = p->r->k->ops->guard(p->r->k, ops, n, &e);
+	if (status < 0 && p->first.code == 0)
+		p->first = e;
+	for (size_t i = 0; status < 0 && i < n; i++)
+		rn->gone[rn->n_gone++] = ops[i].guard;
+	return status;
+}
+
+/* Of a port deleted without knowing whose it was: found as strays once it is gone. */
+static bool leaves_elements(const struct diff *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (d->ops[i].type == DIFF_GUARD_DEL && mac_is_zero(d->ops[i].port->mac))
+			return true;
+	}
+	return false;
+}
+
 static int round_trip(struct pass *p)
 {
 	static const struct apply_hooks hooks = { .failed = op_failed, .link_del = op_link_del };
@@ -150,7 +209,7 @@ static int round_trip(struct pass *p)
 	_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
 	bool may_delete = r->h.source(r->user) == RECONCILE_COMPLETE;
 	struct diff d;
-	int status = 0;
+	int status = 0, gone;
 
 	if (want)
 		apply_know_ports(want, rn->have);
@@ -159,7 +218,14 @@ static int round_trip(struct pass *p)
 		status = apply_diff(r->k, want, rn->have, &d, &hooks, p, NULL);
 	if (status == 0)
 		report_drift(r, rn, &d);
+	if (leaves_elements(&d)) {
+		r->full_dump = true;
+		reconcile_kick(r, 0);
+	}
 	diff_done(&d);
+	gone = drop_gone(p, want);
+	if (status == 0)
+		status = gone;
 	if (status == 0 && rn->check_targets)
 		check_targets(p, want);
 	return status;

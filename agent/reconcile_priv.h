@@ -33,6 +33,9 @@ struct rnet {
 	bool check_targets; /* are the containers still there? */
 	uint64_t dumped_ms, passed_ms, retry_ms; /* retry_ms 0: not backing off */
 	struct backoff backoff;
+	struct state_guard *
+		gone; /* elements of ports that vanished; deleted unless the port is to be made again */
+	size_t n_gone;
 	struct port_failure *told; /* ports that failed in the last pass */
 	size_t n_told;
 	UT_hash_handle hh;
@@ -93,7 +96,7 @@ int reconcile_hosts(struct reconcile *r, struct err *e);
  * @endpoint: whose fate is asked for, may be NULL: the result is then that of its port. Return: 0 or the first error.
  */
 int reconcile_net(struct reconcile *r, struct rnet *rn, const struct id *endpoint, struct err *e);
-/** reconcile_observed() - @now replaces what was observed; what is known of its ports is kept. */
+/** reconcile_observed() - @now replaces what was observed; what is known of its ports is kept, also of those that vanished. */
 void reconcile_observed(struct rnet *rn, struct state_net *now);
 /** reconcile_link_del() - in the background; should it fail, everything is dumped again. */
 void reconcile_link_del(struct reconcile *r, const char *name);

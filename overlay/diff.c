@@ -174,6 +174,25 @@ static void diff_neigh(const struct state_net *want, const struct state_net *hav
 
 /* ---- surplus ---- */
 
+/* Of a port that was only dumped the entries tell whose it was: its elements go with it. */
+static void learn_owner(const struct state_net *have, struct state_port *p)
+{
+	for (size_t i = 0; i < have->n_fdb && mac_is_zero(p->mac); i++) {
+		const struct state_fdb *f = &have->fdb[i];
+
+		if (f->where == STATE_FDB_MASTER && strcmp(f->port, p->name) == 0)
+			p->mac = f->mac;
+	}
+	for (size_t i = 0; i < have->n_neigh && !mac_is_zero(p->mac); i++) {
+		const struct state_neigh *g = &have->neigh[i];
+
+		if (mac_eq(g->mac, p->mac) && g->ip.family == AF_INET)
+			p->ip4 = g->ip;
+		else if (mac_eq(g->mac, p->mac))
+			p->ip6 = g->ip;
+	}
+}
+
 /*
  * Which ports there shall be is told by this node's own list, not by the cluster's records: one that was known as an endpoint's (observed
  * with its id, see apply_know_ports()) and is on the list no more has left, however incomplete the picture of the cluster is.
@@ -190,6 +209,8 @@ static void diff_surplus_ports(const struct state_net *want, const struct state_
 		    (!may_delete && id_is_zero(h->endpoint)))
 			continue;
 		d->ports[n] = *h;
+		if (mac_is_zero(h->mac))
+			learn_owner(have, &d->ports[n]);
 		if (h->guard4 || h->guard6)
 			add(d, DIFF_GUARD_DEL, DIFF_SURPLUS)->port = &d->ports[n];
 		add(d, DIFF_PORT_DEL, DIFF_SURPLUS)->port = &d->ports[n];
