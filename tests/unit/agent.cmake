@@ -2,3 +2,5 @@
 foreach(name config target hostnet vtep events)
 	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS ovl_agent)
 endforeach()
+ovl_unit_test(NAME test_compile SOURCES test_compile.c LIBS ovl_compile)
+ovl_unit_test(NAME test_reconcile SOURCES test_reconcile.c reconcile_lab.c state_lab.c LIBS ovl_reconcile ovl_fake_kernel)
