@@ -312,6 +312,27 @@ static void put_vxlan_change(struct nlmsghdr *h, struct ip vtep)
 	mnl_attr_nest_end(h, info);
 }
 
+/*
+ * A veth's carrier comes with both ends up, but its work (the port forwards, the peer has a queue) is left to the kernel's
+ * link watch, which waits for RTNL: behind a link's deletion for 30 ms, and a first ARP lost then is repeated a second later.
+ * Asking for a link does that work at once (linkwatch_sync_dev() in rtnl_getlink(), since 6.8; before, nothing is lost by it).
+ */
+static void settle(struct knl_sock *ovl, const char *name)
+{
+	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
+	struct knl_link l = { 0 };
+	struct nlmsghdr *h;
+
+	if (knl_link_read(ovl, name, &l) < 0 || l.link_nsid < 0 || l.peer <= 0)
+		return;
+	i.ifi_index = l.peer;
+	knl_drop(ovl);
+	h = knl_begin(ovl, RTM_GETLINK, 0, &i, sizeof(i));
+	mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)l.link_nsid);
+	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	knl_send(ovl, NULL, NULL);
+}
+
 int knl_link_change(struct knl_sock *ovl, const struct kernel_link_set *c, struct err *e)
 {
 	bool enslave = c->master && c->master[0] != '\0';
@@ -348,5 +369,9 @@ int knl_link_change(struct knl_sock *ovl, const struct kernel_link_set *c, struc
 	knl_drop(ovl);
 	knl_link_set(ovl, c->name, IFF_UP, IFF_UP);
 	r = knl_send(ovl, NULL, NULL);
-	return r < 0 ? knl_fail(ovl, e, r, "cannot set link %s up", c->name) : 0;
+	if (r < 0)
+		return knl_fail(ovl, e, r, "cannot set link %s up", c->name);
+	if (knl_link_kind(c->name, NULL) == KNL_PORT)
+		settle(ovl, c->name);
+	return 0;
 }
