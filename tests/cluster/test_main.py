@@ -32,6 +32,13 @@ def pair(lab, demo):
     return c1, c2
 
 
+def endpoints(host):
+    """The names in `ovlctl endpoint ls`."""
+    lines = host.ctl("endpoint", "ls").stdout.splitlines()
+    assert lines[0].split()[:3] == ["ENDPOINT", "ID", "NAME"]
+    return sorted(line.split()[1] for line in lines[1:])
+
+
 def test_the_network_is_the_same_on_the_other_node(lab, demo):
     rows = [line.split() for line in lab["node2"].ctl("network", "ls").stdout.splitlines()]
     assert rows[0] == ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE"]
@@ -90,8 +97,7 @@ def test_endpoints_are_shown_on_both_nodes(lab, demo, pair):
             assert by_name[c.name]["MacAddress"] == c.mac()
             assert by_name[c.name]["Node"] == c.host.name
             assert by_name[c.name]["EndpointID"] == c.endpoint("demo")["Id"]
-    listed = lab["node1"].ctl("endpoint", "ls").stdout
-    assert "c1" in listed and "c2" in listed
+    assert endpoints(lab["node1"]) == ["c1", "c2"]
     nodes = lab["node1"].ctl("node", "ls").stdout
     assert "192.168.205.10" in nodes and "192.168.205.11" in nodes
 
@@ -122,7 +128,7 @@ def test_the_container_ends_without_detach(lab, demo, pair):
     assert address in lab.etcd.keys("address/")
     c3.delete()
     wait_for(lambda: address not in lab.etcd.keys("address/"), "the address of a dead namespace is free")
-    wait_for(lambda: "c3" not in lab["node1"].ctl("endpoint", "ls").stdout, "its endpoint is gone")
+    wait_for(lambda: "c3" not in endpoints(lab["node1"]), "its endpoint is gone")
 
 
 def test_connect_is_checked_and_idempotent(lab, demo, pair):
@@ -198,7 +204,7 @@ def test_a_network_in_use_is_not_removed(lab, demo, pair):
     assert refused.returncode == 1 and "c2" in refused.stderr and "c1" in refused.stderr, refused.stderr
     c1.disconnect("demo")
     c2.disconnect("demo")
-    assert [i["ifname"] for i in json.loads(c1.run("ip", "-j", "link").stdout)] == ["lo"]
+    wait_for(lambda: [i["ifname"] for i in json.loads(c1.run("ip", "-j", "link").stdout)] == ["lo"], "eth0 is gone", 2)
     lab["node2"].ctl("network", "rm", "demo")
     wait_for(lambda: lab["node1"].ctl("network", "ls", "-q").stdout == "", "gone on node1")
     assert lab["node1"].ctl("network", "rm", "demo", check=False).returncode == 1
