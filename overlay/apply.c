@@ -373,6 +373,30 @@ static void put_neigh(struct state_net *h, const struct kernel_neigh_op *ops, si
 		state_net_sort(h);
 }
 
+/*
+ * A batch does not tell which entries failed. A port without its own is deaf and must not come up, nor may the others wait for what is not
+ * theirs: those of local ports are tried once more, one by one.
+ */
+static void retry_local(struct apply *a, const struct kernel_fdb_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct state_fdb *f = &ops[i].fdb;
+		const struct state_port *p =
+			f->where == STATE_FDB_MASTER ? state_net_port(a->want, f->port) : NULL;
+		struct diff_op up = { .type = DIFF_PORT_UP, .reason = DIFF_MISSING, .port = p };
+		struct err e = { 0 };
+		int r;
+
+		if (!p || is_bad(a, f->port))
+			continue;
+		r = a->k->ops->fdb(a->k, a->have->vni, &ops[i], 1, NULL, &e);
+		if (r == 0)
+			continue;
+		note(a, &up, r, &e);
+		port_failed(a, &up);
+	}
+}
+
 static void do_fdb(struct apply *a, const struct diff_op *ops, size_t n)
 {
 	_cleanup_free_ struct kernel_fdb_op *batch = mem_alloc_array(n, sizeof(*batch));
@@ -397,6 +421,8 @@ static void do_fdb(struct apply *a, const struct diff_op *ops, size_t n)
 	a->res.done += (unsigned)(count - failed);
 	if (r < 0)
 		note(a, ops, r, &e);
+	if (r < 0 && !del)
+		retry_local(a, batch, count);
 }
 
 static void do_neigh(struct apply *a, const struct diff_op *ops, size_t n)

@@ -195,6 +195,56 @@ static void a_port_that_fails_leaves_the_others_alone(void **state)
 	fake_kernel_free(f);
 }
 
+/* Port security: without its entry no packet of it passes, and an attach must not be told to have worked. */
+static void a_port_without_its_entry_is_not_put_up(void **state)
+{
+	struct fake_kernel *f = fake_kernel_new(NULL);
+	_cleanup_state_net_ struct state_net *want = state_lab_make(VNI, 2, 3),
+					     *have = state_net_new(VNI);
+	struct apply_result res;
+	struct told t = { 0 };
+	struct diff d;
+
+	(void)state;
+	diff_net(want, have, true, &d);
+	fake_kernel_fail(f, FAKE_FDB, 1, 100, -ENOBUFS);
+	assert_int_equal(apply_diff(fake_kernel_seam(f), want, have, &d, &hooks, &t, &res),
+			 -ENOBUFS);
+	diff_done(&d);
+	assert_int_equal(res.ports_failed, 2);
+	assert_int_equal(t.type, DIFF_PORT_UP);
+	for (size_t i = 0; i < 2; i++)
+		assert_false(fake_kernel_net(f, VNI)->ports[i].up);
+	assert_null(fake_kernel_violation(f));
+	fake_kernel_fail(f, FAKE_FDB, 1, 0, 0);
+	assert_int_equal(state_lab_converge(f, VNI, want, true), 0);
+	check(f, want, 0);
+	fake_kernel_free(f);
+}
+
+static void an_entry_that_fails_keeps_no_port_down(void **state)
+{
+	struct fake_kernel *f = fake_kernel_new(NULL);
+	_cleanup_state_net_ struct state_net *want = state_lab_make(VNI, 2, 3),
+					     *have = state_net_new(VNI);
+	struct apply_result res;
+	struct diff d;
+
+	(void)state;
+	diff_net(want, have, true, &d);
+	fake_kernel_fail(f, FAKE_FDB, 1, 1, -ENOBUFS);
+	assert_int_equal(apply_diff(fake_kernel_seam(f), want, have, &d, NULL, NULL, &res),
+			 -ENOBUFS);
+	diff_done(&d);
+	assert_int_equal(res.failed, 1);
+	assert_int_equal(res.ports_failed, 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(fake_kernel_net(f, VNI)->ports[i].up);
+	assert_null(fake_kernel_violation(f));
+	assert_false(have->complete);
+	fake_kernel_free(f);
+}
+
 static void without_its_bridge_nothing_more_is_tried(void **state)
 {
 	struct fake_kernel *f = fake_kernel_new(NULL);
@@ -295,6 +345,8 @@ int main(void)
 		cmocka_unit_test(an_incomplete_picture_only_adds),
 		cmocka_unit_test(what_fails_is_made_up_for),
 		cmocka_unit_test(a_port_that_fails_leaves_the_others_alone),
+		cmocka_unit_test(a_port_without_its_entry_is_not_put_up),
+		cmocka_unit_test(an_entry_that_fails_keeps_no_port_down),
 		cmocka_unit_test(without_its_bridge_nothing_more_is_tried),
 		cmocka_unit_test(thousands_go_in_batches),
 		cmocka_unit_test(what_is_kept_as_observed_is_what_stands),
