@@ -107,7 +107,6 @@ static unsigned key_line(const struct collect *c, unsigned from)
 /* Return: @line was about a refused key, and has been dealt with. */
 static bool collect_unexpected(struct collect *c, const char *line)
 {
-	_cleanup_free_ char *key = NULL;
 	const char *at;
 
 	if (strncmp(line, UNEXPECTED, strlen(UNEXPECTED)) == 0) {
@@ -120,7 +119,8 @@ static bool collect_unexpected(struct collect *c, const char *line)
 	at = strstr(line, "(line: ");
 	err_set(c->e, -EINVAL, "%s: " UNEXPECTED "%s (line: %u)", c->name, c->unexpected,
 		key_line(c, at ? (unsigned)strtoul(at + 7, NULL, 10) : 1));
-	key = TAKE_PTR(c->unexpected);
+	free(c->unexpected);
+	c->unexpected = NULL;
 	return true;
 }
 

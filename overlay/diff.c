@@ -128,14 +128,14 @@ static void diff_fdb(const struct state_net *want, const struct state_net *have,
 		const struct state_fdb *h = j < have->n_fdb ? &have->fdb[j] : NULL;
 		int c = !w ? 1 : !h ? -1 : state_fdb_cmp(w, h);
 
-		if (c < 0) {
+		if (w && c < 0) {
 			add(d, DIFF_FDB_ADD, DIFF_MISSING)->fdb = w;
 			i++;
-		} else if (c > 0) {
+		} else if (h && c > 0) {
 			if (may_delete)
 				d->fdb[surplus++] = *h;
 			j++;
-		} else {
+		} else if (w && h) {
 			if (!fdb_same(w, h) || fdb_lost(want, have, w, vxlan_new))
 				add(d, DIFF_FDB_ADD, DIFF_DIFFERS)->fdb = w;
 			i++;
@@ -155,14 +155,14 @@ static void diff_neigh(const struct state_net *want, const struct state_net *hav
 		const struct state_neigh *h = j < have->n_neigh ? &have->neigh[j] : NULL;
 		int c = !w ? 1 : !h ? -1 : ip_cmp(w->ip, h->ip);
 
-		if (c < 0) {
+		if (w && c < 0) {
 			add(d, DIFF_NEIGH_ADD, DIFF_MISSING)->neigh = w;
 			i++;
-		} else if (c > 0) {
+		} else if (h && c > 0) {
 			if (may_delete)
 				d->neigh[surplus++] = *h;
 			j++;
-		} else {
+		} else if (w && h) {
 			if (!mac_eq(w->mac, h->mac) || !have->bridge_exists)
 				add(d, DIFF_NEIGH_ADD, DIFF_DIFFERS)->neigh = w;
 			i++;
