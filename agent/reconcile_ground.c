@@ -182,6 +182,14 @@ int reconcile_ground(struct reconcile *r, struct err *e)
 	return status;
 }
 
+static void tell_drift(struct reconcile *r, const char *what, size_t n)
+{
+	if (n == 0)
+		return;
+	r->stats.drift_repaired += n;
+	r->h.drift(r->user, 0, what, (unsigned)n);
+}
+
 /* ---- dump ---- */
 
 int reconcile_dump(struct reconcile *r, struct err *e)
@@ -217,6 +225,8 @@ int reconcile_dump(struct reconcile *r, struct err *e)
 	r->n_strays = d.n_strays;
 	r->loose = TAKE_PTR(d.loose);
 	r->n_loose = d.n_loose;
+	r->strays_drift = r->ready && r->n_strays > 0;
+	r->hosts_drift = r->hosts_drift || (r->ready && !r->hosts_dirty);
 	r->hosts_dirty = true;
 	kernel_dump_done(&d);
 	return 0;
@@ -287,9 +297,12 @@ int reconcile_leftovers(struct reconcile *r, struct err *e)
 	}
 	if (n > 0)
 		status = r->k->ops->guard(r->k, ops, n, e);
-	if (status == 0)
-		r->n_strays = 0;
-	return status;
+	if (status < 0)
+		return status;
+	r->n_strays = 0;
+	if (r->strays_drift)
+		tell_drift(r, diff_op_name(DIFF_GUARD_DEL), n);
+	return 0;
 }
 
 /* ---- the hosts' addresses ---- */
@@ -299,6 +312,7 @@ int reconcile_hosts(struct reconcile *r, struct err *e)
 	_cleanup_free_ struct ip *want = NULL, *add = NULL, *del = NULL;
 	enum reconcile_source source = r->h.source(r->user);
 	size_t n_want, n_add, n_del;
+	bool drift = r->hosts_drift;
 	int status;
 
 	if (source == RECONCILE_NONE)
@@ -308,11 +322,13 @@ int reconcile_hosts(struct reconcile *r, struct err *e)
 	diff_ips(want, n_want, r->vteps, r->n_vteps, &add, &n_add, &del, &n_del);
 	if (source != RECONCILE_COMPLETE)
 		n_del = 0;
+	r->hosts_drift = false;
 	if (n_add == 0 && n_del == 0)
 		return 0;
 	status = r->k->ops->vteps(r->k, add, n_add, del, n_del, e);
 	if (status < 0) {
 		r->hosts_dirty = r->full_dump = true;
+		r->hosts_drift = drift;
 		return status;
 	}
 	if (source != RECONCILE_COMPLETE)
@@ -320,5 +336,9 @@ int reconcile_hosts(struct reconcile *r, struct err *e)
 	free(r->vteps);
 	r->vteps = TAKE_PTR(want);
 	r->n_vteps = n_want;
+	if (drift) {
+		tell_drift(r, "vtep-add", n_add);
+		tell_drift(r, "vtep-del", n_del);
+	}
 	return 0;
 }

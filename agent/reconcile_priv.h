@@ -66,6 +66,8 @@ struct reconcile {
 	uint64_t wake_ms; /* when the timer is set for; 0: not set */
 	uint64_t dumped_ms; /* last full dump; 0: never */
 	bool ready, stopped, full_dump, ground_due, hosts_dirty;
+	/* What a dump found otherwise than it was left, and nobody asked for: addresses of hosts, elements of no port. */
+	bool hosts_drift, strays_drift;
 	unsigned depth; /* passes under way: nets are freed at 0 only */
 	struct backoff start_backoff, retry_backoff;
 	struct log_limit limit;
