@@ -289,6 +289,17 @@ static int port_up(struct apply *a, const struct diff_op *op)
 	return 0;
 }
 
+/* The port goes all the same; that it is still observed, with what its elements hold, tells the next round what is left to delete. */
+static void keep_guards(struct apply *a, const struct state_port *p, struct state_port *h)
+{
+	mark_bad(a, p->name);
+	if (!h)
+		return;
+	h->mac = p->mac;
+	h->ip4 = p->ip4;
+	h->ip6 = p->ip6;
+}
+
 static int do_guard(struct apply *a, const struct diff_op *op)
 {
 	const struct state_port *p = op->port;
@@ -315,6 +326,8 @@ static int do_guard(struct apply *a, const struct diff_op *op)
 	if (note(a, op, a->k->ops->guard(a->k, ops, n, &e), &e) < 0) {
 		if (!del)
 			port_failed(a, op);
+		else
+			keep_guards(a, p, h);
 		return 0;
 	}
 	if (h) {
@@ -331,7 +344,8 @@ static int del_port(struct apply *a, const struct diff_op *op)
 	note(a, op, a->k->ops->link_shut(a->k, op->port->name, &e), &e);
 	delete_link(a, op->port->name);
 	lose_fdb(a->have, op->port->name, false);
-	state_net_drop_port(a->have, op->port->name);
+	if (!is_bad(a, op->port->name))
+		state_net_drop_port(a->have, op->port->name);
 	return 0;
 }
 

@@ -95,6 +95,24 @@ static void a_detach_shuts_the_port_at_once(void **state)
 
 /* ---- what may be done ---- */
 
+/* Once the port is gone nothing tells of its elements any more but the next audit. */
+static void elements_that_could_not_be_deleted_are_not_forgotten(void **state)
+{
+	struct lab *w = *state;
+
+	lab_start(w);
+	lab_want(w, 0, 3, 3);
+	lab_settle(w, "made");
+	for (unsigned left = 2; left > 0; left--) {
+		fake_kernel_fail(w->f, FAKE_GUARD, 1, 1, -EBUSY);
+		lab_want(w, 0, left, 3);
+		lab_settle(w, "less");
+		assert_int_equal(fake_kernel_guards(w->f), left * 2);
+		lab_restart(w); /* the next port is known from a dump only */
+		lab_settle(w, "restarted");
+	}
+}
+
 static void without_a_picture_nothing_is_written(void **state)
 {
 	struct lab *w = *state;
@@ -459,6 +477,7 @@ int main(void)
 		LAB(a_restart_writes_nothing),
 		LAB(an_attach_needs_no_dump),
 		LAB(a_detach_shuts_the_port_at_once),
+		LAB(elements_that_could_not_be_deleted_are_not_forgotten),
 		LAB(without_a_picture_nothing_is_written),
 		LAB(a_partial_picture_deletes_nothing),
 		LAB(an_own_endpoint_leaves_while_the_cluster_is_away),
