@@ -2,9 +2,10 @@
 /*
  * probe - what the kernel alone costs, measured with as little of anything else as can be.
  *
- *   probe path NETNS_A NETNS_B IP_A IP_B udp|tcp SECONDS CPU
+ *   probe path udp|tcp SECONDS CPU NETNS_A NETNS_B IP_A IP_B [NETNS_A ...]
  *       One thread owns a socket in either namespace, so send() carries a packet through the whole path, the receiving softirq
- *       included, on one CPU: no scheduler and no wake-up in it. Prints ns per packet one way (udp, 64 bytes) or per KiB (tcp).
+ *       included, on one CPU: no scheduler and no wake-up in it. A line per
+ *       pair: ns per packet one way (udp, 64 bytes) or per KiB (tcp); the pairs take turns every millisecond or two.
  *   probe floor N
  *       In a namespace that holds the bridge br0: N veths, each born with its peer in a namespace of its own, address, up and
  *       route included; then N single deletions. Prints a line per attach "a <us>" and per detach "d <us>".
@@ -31,6 +32,7 @@
 #define UDP_BATCH 200 /* round trips in one figure */
 #define TCP_BATCH (8l << 20) /* bytes in one figure */
 #define BATCHES_MAX 100000
+#define PAIRS_MAX 16
 #define STALL_S 5
 #define FLOOR_MAX 512
 #define FLOOR_MTU 1450
@@ -124,39 +126,62 @@ static double tcp_batch(const int fd[2])
 	return (now() - begin) * 1e9 / ((double)done / 1024);
 }
 
+/* On that CPU, and before whatever else would like to run there (the kernel leaves the others 5 % of it). */
 static void pin(int cpu)
 {
+	struct sched_param first = { .sched_priority = 1 };
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set) < 0)
 		die("sched_setaffinity");
+	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
+		die("sched_setscheduler");
 }
 
-static int path(char **arg)
-{
-	static double figures[BATCHES_MAX];
-	bool tcp = !strcmp(arg[4], "tcp");
-	int type = tcp ? SOCK_STREAM : SOCK_DGRAM, fd[2], n = 0;
-	struct sockaddr_in a = address(arg[2], 7001), b = address(arg[3], 7002);
-	double seconds = strtod(arg[5], NULL), begin;
+struct pair {
+	int fd[2];
+	double *figures;
+};
 
-	pin((int)strtol(arg[6], NULL, 10));
-	fd[0] = bound(arg[0], type, &a);
-	fd[1] = bound(arg[1], type, &b);
-	if (tcp && listen(fd[1], 1) < 0)
+static void open_pair(struct pair *p, char **arg, bool tcp)
+{
+	int type = tcp ? SOCK_STREAM : SOCK_DGRAM;
+	struct sockaddr_in a = address(arg[2], 7001), b = address(arg[3], 7002);
+
+	p->fd[0] = bound(arg[0], type, &a);
+	p->fd[1] = bound(arg[1], type, &b);
+	p->figures = calloc(BATCHES_MAX, sizeof(*p->figures));
+	if (!p->figures || (tcp && listen(p->fd[1], 1) < 0))
 		die("listen");
-	if (connect(fd[0], (struct sockaddr *)&b, sizeof(b)) < 0)
+	if (connect(p->fd[0], (struct sockaddr *)&b, sizeof(b)) < 0)
 		die("connect");
 	if (tcp)
-		fd[1] = accept(fd[1], NULL, NULL);
-	else if (connect(fd[1], (struct sockaddr *)&a, sizeof(a)) < 0)
+		p->fd[1] = accept(p->fd[1], NULL, NULL);
+	else if (connect(p->fd[1], (struct sockaddr *)&a, sizeof(a)) < 0)
 		die("connect");
-	for (begin = now(); now() - begin < seconds && n < BATCHES_MAX; n++)
-		figures[n] = tcp ? tcp_batch(fd) : udp_batch(fd);
-	qsort(figures, (size_t)n, sizeof(*figures), compare);
-	printf("%.1f\n", figures[n / 2]);
+}
+
+static int path(int argc, char **arg)
+{
+	static struct pair pairs[PAIRS_MAX];
+	bool tcp = !strcmp(arg[0], "tcp");
+	double seconds = strtod(arg[1], NULL), begin;
+	int n = 0, count = (argc - 3) / 4;
+
+	for (int i = 0; i < count; i++)
+		open_pair(&pairs[i], arg + 3 + 4l * i, tcp);
+	pin((int)strtol(arg[2], NULL, 10));
+	/* Batch by batch in turn: what disturbs disturbs all alike. */
+	for (begin = now(); now() - begin < seconds && n < BATCHES_MAX; n++) {
+		for (int i = 0; i < count; i++)
+			pairs[i].figures[n] = tcp ? tcp_batch(pairs[i].fd) : udp_batch(pairs[i].fd);
+	}
+	for (int i = 0; i < count; i++) {
+		qsort(pairs[i].figures, (size_t)n, sizeof(double), compare);
+		printf("%.1f\n", pairs[i].figures[n / 2]);
+	}
 	return 0;
 }
 
@@ -332,11 +357,11 @@ static int floor_run(char **arg)
 
 int main(int argc, char **argv)
 {
-	if (argc == 9 && !strcmp(argv[1], "path"))
-		return path(argv + 2);
+	if (argc >= 9 && argc <= 5 + 4 * PAIRS_MAX && argc % 4 == 1 && !strcmp(argv[1], "path"))
+		return path(argc - 2, argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "floor"))
 		return floor_run(argv + 2);
 	fprintf(stderr,
-		"usage: probe path NETNS_A NETNS_B IP_A IP_B udp|tcp SECONDS CPU | probe floor N\n");
+		"usage: probe path udp|tcp SECONDS CPU NETNS_A NETNS_B IP_A IP_B... | probe floor N\n");
 	return 2;
 }
