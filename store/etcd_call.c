@@ -94,11 +94,17 @@ static void call_end(struct etcd_call *c, int status, const char *why)
 	call_tell(c, &res);
 }
 
-static void call_end_at(struct etcd_call *c, int status)
+/* The last attempt's failure. That an endpoint refuses says less than what another one has answered. */
+static void call_note(struct etcd_call *c, int code, const char *why)
 {
-	_cleanup_free_ char *why =
-		mem_printf("etcd %s: %s", c->ep ? c->ep->url : "",
-			   c->err.code ? err_text(&c->err) : "no answer in time");
+	if (code != -ECONNREFUSED || !c->answered)
+		err_set(&c->err, code, "etcd %s: %s", c->ep->url, why);
+}
+
+/* With what was noted, or with what a decoder left in ->err. */
+static void call_end_noted(struct etcd_call *c, int status)
+{
+	_cleanup_free_ char *why = mem_strdup(err_text(&c->err));
 
 	call_end(c, status, why);
 }
@@ -109,7 +115,7 @@ static void call_give_up(struct etcd_call *c)
 	if (!c->ep)
 		call_end(c, -EHOSTUNREACH, "etcd: no attempt was made in time");
 	else
-		call_end_at(c, c->refused || !c->failures ? -EHOSTUNREACH : -ETIMEDOUT);
+		call_end_noted(c, c->refused || !c->failures ? -EHOSTUNREACH : -ETIMEDOUT);
 }
 
 static bool round_done(const struct etcd_call *c)
@@ -127,26 +133,28 @@ static void call_retry(struct etcd_call *c, bool refused)
 
 	c->refused = refused;
 	c->failures++;
-	if (c->failures > e->n_eps || now >= c->deadline_ms) {
+	if ((c->failures > e->n_eps && !c->answered) || now >= c->deadline_ms) {
 		call_give_up(c);
 		return;
 	}
 	call_park(c, ETCD_PAUSED, round_done(c) ? now + ETCD_PAUSE_MS : now);
 }
 
-/* etcd answered that it cannot just now (an election, most often): the time there is is used. */
+/*
+ * etcd answered that it cannot just now (an election, most often): the time there is is used, and that the other
+ * endpoints refuse is no reason to give up.
+ */
 static void call_wait(struct etcd_call *c)
 {
 	uint64_t now = etcd_now(c->etcd);
 
-	etcd_endpoint_down(c->ep, err_text(&c->err));
-	c->failures = 0;
+	c->answered = true;
 	if (!round_done(c)) {
 		call_park(c, ETCD_PAUSED, now);
 		return;
 	}
 	if (now + c->pause_ms >= c->deadline_ms) {
-		call_end_at(c, -EHOSTUNREACH);
+		call_end_noted(c, -EHOSTUNREACH);
 		return;
 	}
 	call_park(c, ETCD_PAUSED, now + c->pause_ms);
@@ -158,7 +166,7 @@ static void call_renew(struct etcd_call *c)
 	struct etcd *e = c->etcd;
 
 	if (!e->user || c->kind == ETCD_CALL_AUTH || c->renewed) {
-		call_end_at(c, -EACCES);
+		call_end_noted(c, -EACCES);
 		return;
 	}
 	c->renewed = true;
@@ -212,6 +220,7 @@ static int range_answer(struct etcd_call *c, const struct http_answer *a)
 	free(c->body);
 	c->body = body;
 	c->failures = 0;
+	c->answered = false;
 	c->tried = 0;
 	c->deadline_ms = etcd_now(c->etcd) + c->etcd->call_timeout_ms;
 	call_step(c);
@@ -300,7 +309,7 @@ static void call_success(struct etcd_call *c, const struct http_answer *a)
 	}
 	/* @c is gone when it went well, or sent again. */
 	if (r < 0)
-		call_end_at(c, r);
+		call_end_noted(c, r);
 }
 
 /* etcd with auth switched off refuses to authenticate: then no token is needed, as etcd's own client takes it. */
@@ -324,26 +333,28 @@ static void call_refusal(struct etcd_call *c, const struct http_answer *a)
 	int status = -EREMOTEIO;
 	enum etcd_verdict verdict = etcd_verdict(a, &error, &status);
 
-	err_set(&c->err, status, "%s", error.reason);
+	call_note(c, status, error.reason);
 	if (verdict == ETCD_FINAL || verdict == ETCD_RENEW)
 		etcd_endpoint_up(c->ep);
 	if (auth_not_needed(c, &error))
 		return;
 	switch (verdict) {
 	case ETCD_FINAL:
-		call_end_at(c, status);
+		call_end_noted(c, status);
 		return;
 	case ETCD_RENEW:
 		call_renew(c);
 		return;
 	case ETCD_WAIT:
+		etcd_endpoint_down(c->ep, error.reason);
 		call_wait(c);
 		return;
 	case ETCD_UNCERTAIN:
+		etcd_endpoint_down(c->ep, error.reason);
 		if (is_repeatable(c))
 			call_wait(c);
 		else
-			call_end_at(c, -ETIMEDOUT);
+			call_end_noted(c, -ETIMEDOUT);
 		return;
 	}
 }
@@ -355,15 +366,15 @@ static void on_http(void *user, const struct http_answer *a)
 
 	c->http = NULL;
 	if (a->err == -EMSGSIZE) {
-		err_set(&c->err, -EMSGSIZE, "%s", a->why);
-		call_end_at(c, -EMSGSIZE);
+		call_note(c, -EMSGSIZE, a->why);
+		call_end_noted(c, -EMSGSIZE);
 		return;
 	}
 	if (a->err) {
-		err_set(&c->err, a->err, "%s", a->why);
+		call_note(c, a->err, a->why);
 		etcd_endpoint_down(c->ep, a->why);
 		if (a->sent && !is_repeatable(c))
-			call_end_at(c, -ETIMEDOUT);
+			call_end_noted(c, -ETIMEDOUT);
 		else
 			call_retry(c, !a->sent);
 		return;

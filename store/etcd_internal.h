@@ -75,6 +75,7 @@ struct etcd_call {
 	struct etcd_endpoint *ep; /* of the last attempt */
 	uint32_t tried; /* endpoints of this round, by bit */
 	unsigned failures; /* attempts that got no answer */
+	bool answered; /* by one of the endpoints: not now */
 	bool refused; /* the last one did not even reach etcd */
 	uint32_t pause_ms;
 	bool renewed; /* the token was renewed once for this call */

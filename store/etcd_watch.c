@@ -23,6 +23,8 @@
 
 #define RETRY_MIN_MS 50
 #define RETRY_MAX_MS 1500 /* etcd is back: known within two seconds */
+/* For the first answer; twice that the next time. A member that starts takes connections and leaves them waiting. */
+#define OPEN_MIN_MS 1000
 
 enum watch_phase {
 	WATCH_WAIT,
@@ -57,6 +59,7 @@ struct etcd_watch {
 	unsigned token_gen;
 	bool renewed;
 	uint64_t heard_ms, asked_ms;
+	uint32_t open_ms; /* how long the next attempt may take */
 	struct buf line;
 };
 
@@ -173,9 +176,11 @@ static uint64_t progress_ms(const struct etcd_watch *w)
 static void watch_live(struct etcd_watch *w)
 {
 	w->phase = WATCH_OPEN;
+	timer_in(w, progress_ms(w));
 	/* When it is lost, the others are tried first. */
 	w->tried = 1u << (w->ep - w->etcd->eps);
 	w->renewed = false;
+	w->open_ms = OPEN_MIN_MS;
 	backoff_reset(&w->backoff);
 	etcd_endpoint_up(w->ep);
 	/* The timer was set for the opening's patience: the first question is due long before. */
@@ -226,6 +231,7 @@ static void watch_created(struct etcd_watch *w, int64_t revision)
 		return;
 	}
 	w->phase = WATCH_CHECK;
+	timer_in(w, progress_ms(w));
 	/* A check of an earlier stream is cancelled, but its callback may be still to come. */
 	if (w->check)
 		watch_again(w, "etcd is behind what was seen");
@@ -360,7 +366,17 @@ static void watch_open(struct etcd_watch *w)
 	w->phase = WATCH_OPENING;
 	w->heard_ms = w->asked_ms = etcd_now(e);
 	w->http = http_start(e->http, &p);
-	timer_in(w, e->watch_silence_ms);
+	timer_in(w, w->open_ms);
+}
+
+static void watch_unanswered(struct etcd_watch *w)
+{
+	uint32_t most = w->etcd->watch_silence_ms;
+	char why[64];
+
+	snprintf(why, sizeof(why), "no answer to the watch within %" PRIu32 " ms", w->open_ms);
+	w->open_ms = w->open_ms < most / 2 ? w->open_ms * 2 : most;
+	watch_lost(w, why);
 }
 
 /* Is the stream alive? Asks when it has been quiet, gives it up when there is no answer. */
@@ -377,7 +393,7 @@ static void watch_pulse(struct etcd_watch *w)
 	if (w->asked_ms < w->heard_ms)
 		w->asked_ms = w->heard_ms;
 	asked = now - w->asked_ms;
-	if (w->phase != WATCH_OPENING && asked >= progress_ms(w)) {
+	if (asked >= progress_ms(w)) {
 		_cleanup_free_ char *question = etcd_json_watch_progress();
 
 		http_send(w->http, question, strlen(question));
@@ -399,6 +415,8 @@ static void on_timer(uv_timer_t *timer)
 		watch_open(w);
 		break;
 	case WATCH_OPENING:
+		watch_unanswered(w);
+		break;
 	case WATCH_CHECK:
 	case WATCH_OPEN:
 		watch_pulse(w);
@@ -422,6 +440,7 @@ struct kv_watch *etcd_watch_start(struct kv *kv, const char *key, const char *ra
 	w->range_end = mem_strdup(range_end);
 	w->next_revision = start_revision > 0 ? start_revision : 0;
 	w->h = *h;
+	w->open_ms = OPEN_MIN_MS;
 	w->user = user;
 	buf_init(&w->line, ETCD_JSON_LINE_MAX);
 	backoff_init(&w->backoff, RETRY_MIN_MS, RETRY_MAX_MS, backoff_rand(&e->seed));

@@ -82,8 +82,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct http_socket *s = CONTAINER_OF(poll, struct http_socket, poll);
 	int what = 0;
 
+	/* An error is for curl to read: by CURL_CSELECT_ERR alone it would not learn which. */
 	if (status < 0)
-		what = CURL_CSELECT_ERR;
+		what = CURL_CSELECT_IN | CURL_CSELECT_OUT | CURL_CSELECT_ERR;
 	if (events & UV_READABLE)
 		what |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
