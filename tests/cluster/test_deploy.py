@@ -50,7 +50,8 @@ def test_ovld_works_within_the_units_limits(unit):
         c2.connect("demo")
         c1.reaches(c2.ip4("demo"))
         # A container of somebody else's: neither its /proc/PID/ns nor its end is out of reach.
-        user = lab["node1"].spawn("setpriv", "--reuid=65534", "unshare", "--user", "--net", "sleep", "1000")
+        user = lab["node1"].spawn("unshare", "--net", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                  "sleep", "1000")
         own = os.readlink("/proc/self/ns/net")
         wait_for(lambda: os.readlink(f"/proc/{user.pid}/ns/net") not in (own, netns_of(lab["node1"])), "its namespace")
         lab["node1"].ctl("network", "connect", "demo", f"pid:{user.pid}")
