@@ -168,11 +168,39 @@ static struct ip vtep_of(const struct compile_input *in, struct vtep_memo *m, st
 	return m->vtep;
 }
 
+/* VTEPs that have a flood entry already, sorted. */
+struct flooded {
+	struct ip *v;
+	size_t n;
+};
+
+static void add_flood(struct flooded *f, struct ip vtep, struct state_net *n)
+{
+	size_t lo = 0, hi = f->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (ip_cmp(f->v[mid], vtep) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < f->n && ip_eq(f->v[lo], vtep))
+		return;
+	if ((f->n & (f->n - 1)) == 0)
+		f->v = mem_grow(f->v, f->n ? f->n * 2 : 1, sizeof(*f->v));
+	memmove(&f->v[lo + 1], &f->v[lo], (f->n - lo) * sizeof(*f->v));
+	f->v[lo] = vtep;
+	f->n++;
+	state_net_add_fdb(n, &(struct state_fdb){ .where = STATE_FDB_SELF, .vtep = vtep });
+}
+
 static void add_remotes(const struct compile_input *in, struct state_net *n, size_t *ret_skipped)
 {
 	struct taken taken = taken_make(in, n);
 	struct vtep_memo memo = { 0 };
-	struct ip flooded = { 0 };
+	struct flooded flooded = { 0 };
 	char vx[IFNAMSIZ];
 
 	state_vxlan_name(n->vni, vx);
@@ -190,13 +218,10 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 			continue;
 		}
 		add_remote(ep, vtep, vx, n);
-		if (in->network->flood && !ip_eq(flooded, vtep)) {
-			/* Sorting drops the duplicates. */
-			state_net_add_fdb(n, &(struct state_fdb){ .where = STATE_FDB_SELF,
-								  .vtep = vtep });
-			flooded = vtep;
-		}
+		if (in->network->flood)
+			add_flood(&flooded, vtep, n);
 	}
+	free(flooded.v);
 	taken_done(&taken);
 }
 

@@ -78,22 +78,54 @@ static void *room(void *v, size_t n, size_t size)
 }
 
 /*
- * Sort; of equals the one appended last stays. qsort of glibc 2.36 merges (stable) unless memory is short, which aborts here;
- * still, order among equals is made explicit by a mark: each element's index travels beside it.
+ * Sort; of equals the one appended last stays. Each element travels as a mark: with its index, which decides among equals, and with a number
+ * that begins its order (key_fn), by which nearly every comparison is decided without a look at the element.
  */
+typedef uint64_t (*key_fn)(const void *item);
 struct mark {
+	uint64_t key;
 	const char *item;
 	size_t index;
 };
-struct sort_arg {
-	cmp_fn cmp;
-};
+
+static uint64_t big_endian(const uint8_t *b, size_t n)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | b[i];
+	return v;
+}
+
+static uint64_t key_fdb(const void *item)
+{
+	const struct state_fdb *f = item;
+
+	return (uint64_t)f->where << 48 | big_endian(f->mac.b, sizeof(f->mac.b));
+}
+
+static uint64_t key_neigh(const void *item)
+{
+	const struct state_neigh *g = item;
+
+	return (uint64_t)g->ip.family << 56 | big_endian(g->ip.b, 7);
+}
+
+static uint64_t key_none(const void *item)
+{
+	(void)item;
+	return 0;
+}
 
 static int cmp_mark(const void *a, const void *b, void *arg)
 {
 	const struct mark *x = a, *y = b;
-	int c = ((struct sort_arg *)arg)->cmp(x->item, y->item);
+	cmp_fn cmp = *(cmp_fn *)arg;
+	int c;
 
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	c = cmp(x->item, y->item);
 	return c ? c : (x->index > y->index) - (x->index < y->index);
 }
 
@@ -106,11 +138,10 @@ static bool is_sorted(const char *v, size_t n, size_t size, cmp_fn cmp)
 	return true;
 }
 
-static size_t sort_unique(void *array, size_t n, size_t size, cmp_fn cmp)
+static size_t sort_unique(void *array, size_t n, size_t size, cmp_fn cmp, key_fn key)
 {
 	_cleanup_free_ struct mark *marks = NULL;
 	_cleanup_free_ char *copy = NULL;
-	struct sort_arg arg = { .cmp = cmp };
 	char *v = array;
 	size_t out = 0;
 
@@ -119,10 +150,11 @@ static size_t sort_unique(void *array, size_t n, size_t size, cmp_fn cmp)
 	copy = mem_dup(v, n * size);
 	marks = mem_alloc_array(n, sizeof(*marks));
 	for (size_t i = 0; i < n; i++)
-		marks[i] = (struct mark){ .item = copy + i * size, .index = i };
-	qsort_r(marks, n, sizeof(*marks), cmp_mark, &arg);
+		marks[i] = (struct mark){ key(copy + i * size), copy + i * size, i };
+	qsort_r(marks, n, sizeof(*marks), cmp_mark, &cmp);
 	for (size_t i = 0; i < n; i++) {
-		if (i + 1 < n && cmp(marks[i].item, marks[i + 1].item) == 0)
+		if (i + 1 < n && marks[i].key == marks[i + 1].key &&
+		    cmp(marks[i].item, marks[i + 1].item) == 0)
 			continue;
 		memcpy(v + out++ * size, marks[i].item, size);
 	}
@@ -131,11 +163,11 @@ static size_t sort_unique(void *array, size_t n, size_t size, cmp_fn cmp)
 
 void state_net_sort(struct state_net *n)
 {
-	n->n_ports = sort_unique(n->ports, n->n_ports, sizeof(*n->ports), cmp_port);
-	n->n_fdb = sort_unique(n->fdb, n->n_fdb, sizeof(*n->fdb), cmp_fdb);
-	n->n_neigh = sort_unique(n->neigh, n->n_neigh, sizeof(*n->neigh), cmp_neigh);
-	n->n_gateways =
-		sort_unique(n->gateways, n->n_gateways, sizeof(n->gateways[0]), cmp_gateway);
+	n->n_ports = sort_unique(n->ports, n->n_ports, sizeof(*n->ports), cmp_port, key_none);
+	n->n_fdb = sort_unique(n->fdb, n->n_fdb, sizeof(*n->fdb), cmp_fdb, key_fdb);
+	n->n_neigh = sort_unique(n->neigh, n->n_neigh, sizeof(*n->neigh), cmp_neigh, key_neigh);
+	n->n_gateways = sort_unique(n->gateways, n->n_gateways, sizeof(n->gateways[0]), cmp_gateway,
+				    key_none);
 }
 
 struct state_port *state_net_add_port(struct state_net *n, const struct state_port *p)

@@ -241,7 +241,7 @@ static double ms_since(const struct timespec *from)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return (double)(now.tv_sec - from->tv_sec) * 1e3 +
 	       (double)(now.tv_nsec - from->tv_nsec) / 1e6;
 }
@@ -269,15 +269,15 @@ static void ten_thousand(void **state)
 	}
 	w.in.endpoints = list;
 	w.in.n_endpoints = MANY;
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	n = compile_network(&w.in, NULL);
 	t_compile = ms_since(&from);
 	assert_int_equal(n->n_fdb, 2 * MANY + 40 + 1);
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	diff_net(n, NULL, true, &d);
 	t_new = ms_since(&from);
 	diff_done(&d);
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
 	diff_net(n, n, true, &d);
 	t_same = ms_since(&from);
 	assert_int_equal(d.n, 0);
