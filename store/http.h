@@ -6,7 +6,8 @@
  * (over one HTTP/2 connection etcd's watches starve under heavy reads, etcd #15402). Connections are kept and used again.
  *
  * Callbacks come from the loop, never from inside a call of this module, and outside of curl: they may start, send and
- * cancel, but not http_close(). No proxies, no redirects, no signals; sockets are close-on-exec.
+ * cancel, but not http_close(). No proxies, no redirects; sockets are close-on-exec. The program ignores SIGPIPE: curl
+ * before 7.87 raises it over TLS.
  */
 #pragma once
 #include <stdbool.h>

@@ -298,16 +298,6 @@ static void a_key_with_nul(void **state)
 				     "b");
 }
 
-static void latency(void **state)
-{
-	(void)state;
-	uint64_t start = uv_hrtime();
-
-	for (int i = 0; i < 200; i++)
-		lab_must_put(&lab, "/lat/k", "v");
-	print_message("one put: %.3f ms\n", (double)(uv_hrtime() - start) / 200 / 1e6);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,7 +312,6 @@ int main(void)
 		cmocka_unit_test(cancel),
 		cmocka_unit_test(sixteen_at_once),
 		cmocka_unit_test(a_key_with_nul),
-		cmocka_unit_test(latency),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
