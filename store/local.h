@@ -3,7 +3,8 @@
  * local - the node's own memory in SQLite (WAL): identity, leases, local endpoints with what was intended, the last snapshot.
  *
  * Synchronous (13 to 230 us a write, dependencies.md §10): intents are written with synchronous=FULL before the transaction
- * they announce; the rest of an endpoint's life and the snapshot with NORMAL, the latter in batches. One process per state directory: a second one gets -EBUSY.
+ * they announce; what follows in an endpoint's life with NORMAL, and so the snapshot, in batches. One process per state
+ * directory: a second one gets -EBUSY.
  */
 #pragma once
 #include "base/addr.h"
