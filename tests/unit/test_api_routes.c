@@ -368,8 +368,8 @@ static void test_endpoints(void **state)
 	path = mem_printf("/endpoints/%.20s", id_format(f->c3->id, id));
 	ask(f, "GET", path, NULL);
 	expect(f, 200, "\"Name\":\"c3\"");
-	ask(f, "GET", "/endpoints/c9", NULL);
-	expect(f, 404, "endpoint c9 not found");
+	ask(f, "GET", "/endpoints/nobody", NULL);
+	expect(f, 404, "endpoint nobody not found");
 	modules_endpoint(&f->m, f->other, "c2", "10.0.1.2", f->m.self);
 	ask(f, "GET", "/endpoints/c2", NULL);
 	expect(f, 409, "2 have that name");
