@@ -89,7 +89,6 @@ static void make_parts(struct agent *a)
 				    .claim = a->claim,
 				    .kernel = a->kernel,
 				    .config = a->config,
-				    .events = a->events,
 				    .vtep = own_vtep,
 				    .user = a };
 	struct endpoints_deps ed = { .loop = a->loop,

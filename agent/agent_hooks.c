@@ -271,6 +271,7 @@ static void mirror_changed(void *user, const struct mirror_change *c, size_t n)
 	if (a->stopping)
 		return;
 	for (size_t i = 0; i < n; i++, c++) {
+		agent_tell(a, c);
 		switch (c->kind) {
 		case MODEL_NETWORK:
 			network_changed(a, c);
@@ -352,6 +353,7 @@ static void mirror_state_changed(void *user, enum mirror_state s, const char *wh
 		node_republish(a->node);
 		endpoints_resettle(a->endpoints, true);
 	} else if (s == MIRROR_SYNCED) {
+		a->announced = true;
 		node_mirror_ready(a->node);
 		endpoints_resettle(a->endpoints, false);
 	}

@@ -48,6 +48,8 @@ struct agent {
 int agent_make_mirror(struct agent *a, struct err *e);
 int agent_make_reconcile(struct agent *a);
 int agent_make_node(struct agent *a, struct err *e);
+/* agent_events.c: one change of the mirror, told to those who listen. */
+void agent_tell(struct agent *a, const struct mirror_change *c);
 /* agent_snapshot.c: the last picture of the cluster, in SQLite. */
 int agent_snapshot_load(struct agent *a, struct err *e);
 void agent_snapshot_put(struct agent *a, const char *key, const char *value, int64_t mod_revision);

@@ -148,17 +148,6 @@ static void create_free(struct create *c)
 	free(c);
 }
 
-static void publish(struct networks *n, const char *action, const struct model_network *net)
-{
-	struct kv_pairs attrs = { 0 };
-	char id[ID_TEXT_MAX];
-
-	kv_pairs_set(&attrs, "name", net->name);
-	kv_pairs_set(&attrs, "type", net->driver);
-	events_publish(n->d.events, "network", action, id_format(net->id, id), &attrs);
-	kv_pairs_done(&attrs);
-}
-
 static void created(void *user, int status, const struct model_network *net, const struct err *e)
 {
 	struct create *c = user;
@@ -170,7 +159,6 @@ static void created(void *user, int status, const struct model_network *net, con
 		struct mirror_network *mn;
 
 		mirror_apply_own(n->d.mirror, key, value, net->mod_revision);
-		publish(n, "create", net);
 		mn = mirror_network(n->d.mirror, net->id);
 		if (mn && mn->rec)
 			net = mn->rec;
@@ -302,7 +290,6 @@ static void removed(void *user, int status, int64_t revision, const struct err *
 		claim_forget_network(n->d.claim, c->base->id);
 		if (revision > 0)
 			mirror_apply_own(n->d.mirror, key, NULL, revision);
-		publish(n, "destroy", c->base);
 	}
 	c->done(c->user, status, status == 0 ? c->base : NULL, e);
 	create_free(c);

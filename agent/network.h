@@ -4,7 +4,6 @@
  */
 #pragma once
 #include "agent/config.h"
-#include "agent/events.h"
 #include "base/err.h"
 #include "base/strv.h"
 #include "ipam/claim.h"
@@ -23,7 +22,6 @@ struct networks_deps {
 	struct claim *claim; /* NULL: no etcd configured */
 	struct kernel *kernel; /* host prefixes for the overlap check, underlay MTU */
 	const struct config *config;
-	struct events *events;
 	struct ip (*vtep)(void *user); /* this node's, unset while unknown */
 	void *user;
 };

@@ -101,6 +101,10 @@ def test_commands():
                 lines = [json.loads(line) for line in f if line.strip()]
             return {(e["Type"], e["Action"]) for e in lines}
         wait_for(lambda: {("network", "create"), ("network", "connect")} <= seen(), "events")
+        # Of the other node as well.
+        node2.ctl("network", "create", "elsewhere")
+        node2.ctl("network", "rm", "elsewhere")
+        wait_for(lambda: ("network", "destroy") in seen(), "what node2 did is told on node1")
         assert "c2" in node1.ctl("endpoint", "ls").stdout and "c1" in node1.ctl("endpoint", "ls").stdout
         assert json.loads(node1.ctl("node", "inspect", "node2").stdout)[0]["Name"] == "node2"
         node1.ctl("log-level", "debug")
@@ -116,6 +120,7 @@ def test_commands():
         # node2 is gone: its endpoint is removed by hand from node1.
         node2.stop(signal.SIGKILL)
         wait_for(lambda: any(n["Name"] == "node2" and n["State"] != "up" for n in node1.get("/nodes")), "node2 counts as down", 15)
+        wait_for(lambda: ("node", "down") in seen(), "the event says so")
         ip2 = "10.50.0.3"
         node1.ctl("network", "disconnect", "-f", "demo", "c2")
         wait_for(lambda: not [k for k in lab.etcd.keys("address/") if k.endswith(ip2)], "its address is free")
