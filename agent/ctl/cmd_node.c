@@ -42,36 +42,7 @@ static void print_list(const cJSON *list, bool full)
 
 static int run_ls(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)
 {
-	_cleanup_free_ char *format = NULL;
-	_cleanup_json_ cJSON *list = NULL;
-	int quiet = 0, full = 0, status;
-	const struct poptOption opts[] = {
-		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Ids only", NULL },
-		{ "no-trunc", 0, POPT_ARG_NONE, &full, 0, "Ids in full", NULL },
-		{ "format", 0, POPT_ARG_STRING, &format, 0, "table or json", "FORMAT" },
-		POPT_TABLEEND,
-	};
-	_cleanup_strv_ struct strv args = { 0 };
-	struct err e = { 0 };
-	const cJSON *node;
-	bool json;
-	char id[16];
-
-	if (!ctl_parse(cmd, argc, argv, opts, 0, 0, &args, &status) ||
-	    !ctl_format(cmd, format, &json, &status))
-		return status;
-	if (client_call(ctl->client, "GET", "/nodes", NULL, &list, &e) < 0)
-		return ctl_fail(&e);
-	if (json) {
-		ctl_print_json(list);
-	} else if (quiet) {
-		cJSON_ArrayForEach(node, list) {
-			printf("%s\n", ctl_id(node, "Id", full, id));
-		}
-	} else {
-		print_list(list, full);
-	}
-	return 0;
+	return ctl_list(ctl, cmd, argc, argv, "/nodes", NULL, print_list);
 }
 
 static int run_inspect(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)

@@ -211,6 +211,47 @@ static bool name_ok(const char *name)
 	return *name != '\0';
 }
 
+int ctl_list(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv,
+	     const char *path, const char *filters, void (*print)(const cJSON *list, bool full))
+{
+	_cleanup_free_ char *format = NULL, *query = NULL, *full_path = NULL;
+	_cleanup_argv_ char **given = NULL;
+	_cleanup_json_ cJSON *list = NULL;
+	int quiet = 0, full = 0, status;
+	const struct poptOption filter = { "filter", 'f', POPT_ARG_ARGV, &given, 0, filters, "K=V" };
+	const struct poptOption end = POPT_TABLEEND;
+	const struct poptOption opts[] = {
+		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Ids only", NULL },
+		{ "no-trunc", 0, POPT_ARG_NONE, &full, 0, "Ids in full", NULL },
+		{ "format", 0, POPT_ARG_STRING, &format, 0, "table or json", "FORMAT" },
+		filters ? filter : end,
+		POPT_TABLEEND,
+	};
+	_cleanup_strv_ struct strv args = { 0 };
+	struct err e = { 0 };
+	const cJSON *item;
+	bool json;
+	char id[16];
+
+	if (!ctl_parse(cmd, argc, argv, opts, 0, 0, &args, &status) ||
+	    !ctl_format(cmd, format, &json, &status) ||
+	    !ctl_argv_filters(cmd, given, &query, &status))
+		return status;
+	full_path = filters ? mem_printf("%s?%s", path, query) : mem_strdup(path);
+	if (client_call(ctl->client, "GET", full_path, NULL, &list, &e) < 0)
+		return ctl_fail(&e);
+	if (json) {
+		ctl_print_json(list);
+	} else if (quiet) {
+		cJSON_ArrayForEach(item, list) {
+			printf("%s\n", ctl_id(item, "Id", full, id));
+		}
+	} else {
+		print(list, full);
+	}
+	return 0;
+}
+
 int ctl_inspect_each(struct ctl *ctl, const char *dir, const struct strv *names)
 {
 	_cleanup_json_ cJSON *list = cJSON_CreateArray();

@@ -70,6 +70,12 @@ void ctl_print_json(const cJSON *j);
 /** ctl_confirm() - ask on the terminal; without one, and without @force: an error that names the option. */
 bool ctl_confirm(const char *warning, bool force);
 
+/**
+ * ctl_list() - an ls command: options -q, --no-trunc, --format, and -f where @filters (its help text) is not NULL
+ * @path: "/networks"; @print: shows the list as a table
+ */
+int ctl_list(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv,
+	     const char *path, const char *filters, void (*print)(const cJSON *list, bool full));
 /* Commands that do one thing to each of several names. @dir: "/networks/". */
 int ctl_inspect_each(struct ctl *ctl, const char *dir, const struct strv *names);
 /** ctl_remove_each() - DELETE, printing each name removed; @force: absent is no error. */
