@@ -176,7 +176,6 @@ static uint64_t progress_ms(const struct etcd_watch *w)
 static void watch_live(struct etcd_watch *w)
 {
 	w->phase = WATCH_OPEN;
-	timer_in(w, progress_ms(w));
 	/* When it is lost, the others are tried first. */
 	w->tried = 1u << (w->ep - w->etcd->eps);
 	w->renewed = false;
