@@ -70,16 +70,15 @@ def test_all_members_are_stopped(lab, pair):
         refused = late.connect("demo", check=False)
         assert refused.returncode == 1 and "etcd" in refused.stderr and time.monotonic() - asked < 5
         late.delete()
-        wait_for(lambda: time.monotonic() - begin > 20, "twenty seconds without etcd", 30)
+        wait_for(lambda: time.monotonic() - begin > 60, "a minute without etcd", 70)
         used = (cpu_seconds(node1.ovld.pid) - cpu) / (time.monotonic() - begin)
     assert ping.lost == 0
     assert used < 0.05, f"ovld used {used:.1%} of a CPU while etcd was away"
     said = sum(1 for _ in open(node1.log, encoding="utf-8")) - lines
-    assert said < 60, f"{said} log lines in twenty seconds without etcd"
+    assert said < 60, f"{said} log lines in a minute without etcd"
     lab.etcd.start()
-    begin = time.monotonic()
-    wait_for(lambda: in_touch(lab), "all nodes in touch", 10)
-    agree(lab, "after-stop", 10)
+    wait_for(lambda: in_touch(lab), "all nodes in touch", 2)
+    agree(lab, "after-stop", 2)
 
 
 def test_a_release_made_meanwhile_is_sent_later(lab, pair):
