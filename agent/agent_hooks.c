@@ -43,10 +43,12 @@ const struct model_network *agent_network(struct agent *a, struct id id)
 
 /* ---- the reconciler asks ---- */
 
-static enum reconcile_source hook_source(void *user)
+static enum reconcile_source hook_source(void *user, uint32_t key)
 {
 	struct agent *a = user;
 
+	if (state_key_is_local(key))
+		return RECONCILE_COMPLETE;
 	if (!a->kv)
 		return RECONCILE_PARTIAL;
 	if (!ip_is_set(node_vtep(a->node)))

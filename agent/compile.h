@@ -6,6 +6,7 @@
  * Local endpoints come from the node's own list, never from the mirror; a mirror record of this node without a local endpoint is ignored.
  */
 #pragma once
+#include "agent/netopt.h"
 #include "overlay/state.h"
 #include "store/model.h"
 
@@ -16,6 +17,10 @@ struct compile_local { /* one local endpoint of the network; borrowed */
 	const char *ifname;
 	const struct state_target *target;
 	bool shut; /* address conflict: the port is kept down */
+	struct ip gw4, gw6; /* default route through it; unset: none */
+	const struct model_publish
+		*publish; /* what leads to it; NULL but for the sandbox's gateway */
+	size_t n_publish;
 };
 struct compile_input {
 	const struct model_network *network;
@@ -34,5 +39,17 @@ struct compile_input {
 };
 /** compile_network() - @ret_skipped (may be NULL): remote endpoints left out. Return: sorted desired state; NULL without local endpoints. */
 struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped);
+/* A local network: bridge, egress bridge, or devices on a parent (compile_local.c). */
+struct compile_local_input {
+	const struct model_network *network;
+	const struct netopt *opt;
+	uint32_t key; /* network_key() */
+	uint32_t mtu; /* of the device and its ports */
+	struct mac bridge_mac;
+	const struct compile_local *locals;
+	size_t n_locals;
+};
+/** compile_local() - a bridge is there without endpoints too; egress and direct only with. Return: sorted desired state, or NULL. */
+struct state_net *compile_local(const struct compile_local_input *in);
 /** compile_guards() - the port-security elements of a desired network; heap array. */
 void compile_guards(const struct state_net *n, struct state_guard **ret, size_t *ret_n);

@@ -4,6 +4,9 @@
  *
  * Each local endpoint is a small state machine, remembered in SQLite before every transaction (store/local.h):
  *   INTENDED --claimed--> BOUND --attached--> (running) --disconnect or namespace dead--> RELEASING --deleted in etcd--> gone
+ * On a local network there is nothing to claim: the address is chosen and the row written, then as above. Endpoints of one namespace make a sandbox
+ * (agent/sandbox.h): which of them bears the default route, whether it needs the egress bridge, and where its published ports lead, follows
+ * from all of them together.
  * A reply to connect means that it works on this node; a failed one leaves nothing. While etcd is away connect fails at once, disconnect
  * succeeds and the release is sent later.
  */
@@ -23,6 +26,9 @@ struct endpoints;
 struct endpoints_deps {
 	uv_loop_t *loop;
 	struct mirror *mirror;
+	struct networks *networks;
+	struct publishes *publishes;
+	struct knl_conntrack *conntrack; /* NULL: the kernel has none */
 	struct claim *claim; /* NULL: standalone */
 	struct local *local;
 	struct kernel *kernel;
@@ -44,6 +50,10 @@ struct endpoint_request {
 	struct ip ip4, ip6; /* unset: chosen */
 	struct mac mac; /* zero: from the address */
 	const char *ifname; /* NULL: the first free ethN */
+	const struct model_publish *publish; /* host_port 0: chosen */
+	size_t n_publish;
+	int32_t gw_priority;
+	bool more; /* further networks follow: leave the way out to the last of them */
 };
 struct endpoints *endpoints_new(const struct endpoints_deps *d);
 /** endpoints_load() - rows of SQLite; the dead ones are withdrawn, the others known at once. Before reconcile_start(). */

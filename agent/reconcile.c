@@ -190,7 +190,7 @@ static void run(uv_timer_t *t)
 	else
 		backoff_reset(&r->retry_backoff);
 	/* Networks do not wait for one another, nor for the rest: what they need and is missing, their own operations tell. */
-	if (r->h.source(r->user) != RECONCILE_NONE)
+	if (r->h.source(r->user, 0) != RECONCILE_NONE)
 		run_nets(r);
 }
 

@@ -17,7 +17,8 @@ enum reconcile_source {
 	RECONCILE_COMPLETE, /* delete what is surplus */
 };
 struct reconcile_hooks {
-	enum reconcile_source (*source)(void *user);
+	/* @key: of a local network the picture is SQLite's, complete from the start; 0: the overlay networks in general. */
+	enum reconcile_source (*source)(void *user, uint32_t key);
 	/* Desired state of one network (owned by the caller afterwards); NULL: it shall not be in the kernel. */
 	struct state_net *(*desired)(void *user, uint32_t vni);
 	/* All VNIs that shall be in the kernel; heap array. */

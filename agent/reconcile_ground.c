@@ -31,7 +31,7 @@ static struct wanted wanted_all(struct reconcile *r)
 	struct wanted w = { 0 };
 	size_t n;
 
-	if (r->h.source(r->user) == RECONCILE_NONE)
+	if (r->h.source(r->user, 0) == RECONCILE_NONE)
 		return w;
 	n = r->h.vnis(r->user, &vnis);
 	w.v = mem_alloc_array(n + 1, sizeof(struct state_net *));
@@ -144,7 +144,7 @@ static struct guards all_guards(struct reconcile *r, bool complete)
 
 int reconcile_ground(struct reconcile *r, struct err *e)
 {
-	bool complete = r->h.source(r->user) == RECONCILE_COMPLETE;
+	bool complete = r->h.source(r->user, 0) == RECONCILE_COMPLETE;
 	_cleanup_free_ struct ip *vteps = NULL;
 	struct kernel_elements el = { 0 };
 	struct err amiss = { 0 };
@@ -160,7 +160,7 @@ int reconcile_ground(struct reconcile *r, struct err *e)
 	/* Where all stood before: flows go on with the elements that can still be read. Nothing there is an answer too. */
 	if (r->dumped_ms == 0)
 		(void)reconcile_dump(r, NULL);
-	if (r->h.source(r->user) != RECONCILE_NONE)
+	if (r->h.source(r->user, 0) != RECONCILE_NONE)
 		el.n_vteps = r->h.vteps(r->user, &vteps);
 	if (!complete)
 		el.n_vteps = join_vteps(&vteps, el.n_vteps, r->vteps, r->n_vteps);
@@ -278,7 +278,7 @@ static bool is_wanted_guard(const struct wanted *w, const struct state_guard *g)
 int reconcile_leftovers(struct reconcile *r, struct err *e)
 {
 	_cleanup_free_ struct kernel_guard_op *ops = NULL;
-	enum reconcile_source source = r->h.source(r->user);
+	enum reconcile_source source = r->h.source(r->user, 0);
 	size_t n = 0;
 	int status = 0;
 
@@ -310,7 +310,7 @@ int reconcile_leftovers(struct reconcile *r, struct err *e)
 int reconcile_hosts(struct reconcile *r, struct err *e)
 {
 	_cleanup_free_ struct ip *want = NULL, *add = NULL, *del = NULL;
-	enum reconcile_source source = r->h.source(r->user);
+	enum reconcile_source source = r->h.source(r->user, 0);
 	size_t n_want, n_add, n_del;
 	bool drift = r->hosts_drift;
 	int status;

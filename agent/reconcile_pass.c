@@ -207,7 +207,7 @@ static int round_trip(struct pass *p)
 	struct reconcile *r = p->r;
 	struct rnet *rn = p->rn;
 	_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
-	bool may_delete = r->h.source(r->user) == RECONCILE_COMPLETE;
+	bool may_delete = r->h.source(r->user, rn->vni) == RECONCILE_COMPLETE;
 	struct diff d;
 	int status = 0, gone;
 
@@ -333,7 +333,7 @@ int reconcile_net(struct reconcile *r, struct rnet *rn, const struct id *endpoin
 	struct pass p = { .r = r, .rn = rn };
 	int status;
 
-	if (r->h.source(r->user) == RECONCILE_NONE)
+	if (r->h.source(r->user, rn->vni) == RECONCILE_NONE)
 		return err_set(e, -EAGAIN, "the cluster's picture is not complete yet");
 	r->stats.passes++;
 	r->depth++;

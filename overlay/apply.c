@@ -202,7 +202,7 @@ static int do_gateway(struct apply *a, const struct diff_op *op)
 	bool del = op->type == DIFF_GATEWAY_DEL;
 	struct state_net *h = a->have;
 	struct err e = { 0 };
-	int r = a->k->ops->gateway(a->k, h->vni, del, *op->gateway, &e);
+	int r = a->k->ops->gateway(a->k, h, del, *op->gateway, &e);
 	size_t kept = 0;
 
 	if (r == 0) {
@@ -403,7 +403,7 @@ static void retry_local(struct apply *a, const struct kernel_fdb_op *ops, size_t
 
 		if (!p || is_bad(a, f->port))
 			continue;
-		r = a->k->ops->fdb(a->k, a->have->vni, &ops[i], 1, NULL, &e);
+		r = a->k->ops->fdb(a->k, a->have, &ops[i], 1, NULL, &e);
 		if (r == 0)
 			continue;
 		note(a, &up, r, &e);
@@ -426,7 +426,7 @@ static void do_fdb(struct apply *a, const struct diff_op *ops, size_t n)
 	}
 	if (count == 0)
 		return;
-	r = a->k->ops->fdb(a->k, a->have->vni, batch, count, &failed, &e);
+	r = a->k->ops->fdb(a->k, a->have, batch, count, &failed, &e);
 	/* Where some failed this is not quite true, and what is observed is marked so. */
 	if (!del)
 		put_fdb(a->have, batch, count);
@@ -449,7 +449,7 @@ static void do_neigh(struct apply *a, const struct diff_op *ops, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		batch[i] = (struct kernel_neigh_op){ .del = del, .neigh = *ops[i].neigh };
-	r = a->k->ops->neigh(a->k, a->have->vni, batch, n, &failed, &e);
+	r = a->k->ops->neigh(a->k, a->have, batch, n, &failed, &e);
 	if (!del)
 		put_neigh(a->have, batch, n);
 	for (size_t i = 0; del && i < n; i++)

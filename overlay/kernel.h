@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kernel - the one seam to the kernel: about twenty verbs over values of overlay/state.h.
+ * kernel - the one seam to the kernel: some two dozen verbs over values of overlay/state.h.
  *
  * Two implementations: kernel_linux.h (rtnetlink, nf_tables, sysctls) and tests/fake/fake_kernel.h (in memory, injects faults).
  * All verbs are synchronous and bounded (one netlink batch) but link_del, which waits for RCU and runs elsewhere (DESIGN.md §3.8).
@@ -49,18 +49,22 @@ struct kernel_elements {
 	size_t n_vteps;
 	const struct state_guard *guards;
 	size_t n_guards;
+	const struct state_elem *elems; /* one for each identity */
+	size_t n_elems;
 };
 struct kernel_dump {
-	struct state_net *
-		*nets; /* every br<vni>/vx<vni> found, each with ports, fdb, neigh; sorted by vni */
+	struct state_net **
+		nets; /* every network of ours found (never a DIRECT one), each with ports, fdb, neigh; sorted by vni */
 	size_t n_nets;
 	struct ip *vteps; /* elements of the host's VTEP set, sorted */
 	size_t n_vteps;
 	struct state_guard *
 		strays; /* port-security elements that fit no port (wrong MAC or address, or port gone) */
 	size_t n_strays;
-	char (*loose)[IFNAMSIZ]; /* ve* links that are on no bridge of ours */
+	char (*loose)[IFNAMSIZ]; /* ve*, ovp* links that are on no bridge of ours */
 	size_t n_loose;
+	struct state_elem *elems; /* of the host's sets, sorted by state_elem_cmp() */
+	size_t n_elems;
 };
 void kernel_dump_done(struct kernel_dump *d); /* nets too */
 
@@ -68,10 +72,13 @@ enum kernel_bool { KERNEL_KEEP = -1, KERNEL_OFF = 0, KERNEL_ON = 1 };
 /* A change of an existing link; fields at 0 / KERNEL_KEEP stay. */
 struct kernel_link_set {
 	const char *name;
+	bool host; /* it is in the host's namespace */
 	uint32_t mtu;
 	enum kernel_bool up;
 	const char *master; /* NULL: keep; "" : none */
-	bool port_flags; /* set the bridge port flags that its kind (ve, vx) shall have */
+	bool port_flags; /* set the bridge port flags that its kind (ve, ovp, vx) shall have, ... */
+	bool open, isolated; /* ... varied so */
+	bool localnet; /* route_localnet and forwarding of this device on */
 	struct ip vtep; /* vx: new local address of the same family */
 };
 struct kernel_fdb_op {
@@ -85,6 +92,10 @@ struct kernel_neigh_op {
 struct kernel_guard_op {
 	bool del;
 	struct state_guard guard;
+};
+struct kernel_elem_op {
+	bool del;
+	struct state_elem elem;
 };
 typedef void (*kernel_deleted_fn)(void *user, const char *name, int status);
 
@@ -103,24 +114,46 @@ struct kernel_ops {
 	/* vxlan: made from the host's namespace with its target in the overlay one, nolearning, local, dstport, enslaved while down, flags, then up
 	 * (the caller has put nothing yet; FDB follows at once). Bounded retry on EEXIST (facts §1); a foreign holder of VNI and port is named. */
 	int (*vxlan_add)(struct kernel *k, const struct state_net *want, struct err *e);
-	/* port_add: veth born with its peer in the target namespace: name, MAC, MTU, addresses (nodad), routes, up; the host end enslaved, flags set, DOWN.
-	 * -ENOENT: the target is gone or another; -EEXIST: an interface of that name exists inside; rolled back on any failure. */
+	/* uplink_add: EGRESS: the veth gw-up (on the bridge, up) and ovl-gw (in the host's namespace; MTU, addresses, route_localnet, up). What is left of
+	 * an earlier one is replaced. -EEXIST: a foreign device has the name. */
+	int (*uplink_add)(struct kernel *k, const struct state_net *want, struct err *e);
+	/* port_add: veth born with its peer in the target namespace: name, MAC, MTU, addresses (nodad), routes, default route, up; the host end enslaved, flags
+	 * set, DOWN. -ENOENT: the target is gone or another; -EEXIST: an interface of that name exists inside; rolled back on any failure.
+	 * DIRECT: the device on the parent, up at once; where one of that name, kind and MAC exists inside already: 0, and nothing is written.
+	 * -ENODEV: no such parent; -EOPNOTSUPP: the kernel has no such device; -EBUSY: the parent is in use otherwise (bridge port, macvlan beside ipvlan). */
 	int (*port_add)(struct kernel *k, const struct state_net *want, const struct state_port *p,
 			struct err *e);
 	int (*link_set)(struct kernel *k, const struct kernel_link_set *s, struct err *e);
+	/* default_route: in the target namespace, replace the default route of each family by (gateway, @ifname); an unset gateway deletes those of its
+	 * family that lead through one of our interfaces' gateways (RTPROT of ours). -ENOENT as above. */
+	int (*default_route)(struct kernel *k, const struct state_target *t, const char *ifname,
+			     struct ip gw4, struct ip gw6, struct err *e);
 	/* link_shut: down and off the bridge at once (port_shut of a detach): no packet passes afterwards. */
 	int (*link_shut)(struct kernel *k, const char *name, struct err *e);
 	/* link_del: gathered and deleted in the background; @done (may be NULL) once per name, -ENOENT counts as 0. */
 	void (*link_del)(struct kernel *k, const char *name, kernel_deleted_fn done, void *user);
-	int (*gateway)(struct kernel *k, uint32_t vni, bool del, struct prefix gw, struct err *e);
-	/* Batches: all are tried; the first error is returned, *ret_failed (may be NULL) tells how many failed. Adds replace. */
-	int (*fdb)(struct kernel *k, uint32_t vni, const struct kernel_fdb_op *ops, size_t n,
-		   size_t *ret_failed, struct err *e);
-	int (*neigh)(struct kernel *k, uint32_t vni, const struct kernel_neigh_op *ops, size_t n,
-		     size_t *ret_failed, struct err *e);
+	/* direct_del: the device inside p->target; in the background, as link_del. */
+	void (*direct_del)(struct kernel *k, const struct state_port *p, kernel_deleted_fn done,
+			   void *user);
+	/* gateway: an address of @net's bridge, or of ovl-gw. */
+	int (*gateway)(struct kernel *k, const struct state_net *net, bool del, struct prefix gw,
+		       struct err *e);
+	/* Batches: all are tried; the first error is returned, *ret_failed (may be NULL) tells how many failed. Adds replace. @net: whose. */
+	int (*fdb)(struct kernel *k, const struct state_net *net, const struct kernel_fdb_op *ops,
+		   size_t n, size_t *ret_failed, struct err *e);
+	int (*neigh)(struct kernel *k, const struct state_net *net,
+		     const struct kernel_neigh_op *ops, size_t n, size_t *ret_failed,
+		     struct err *e);
 	int (*guard)(struct kernel *k, const struct kernel_guard_op *ops, size_t n, struct err *e);
 	int (*vteps)(struct kernel *k, const struct ip *add, size_t n_add, const struct ip *del,
 		     size_t n_del, struct err *e);
+	/* elems: one transaction, in the order given; an add replaces (also what it maps to), a delete of what is not there is no error. */
+	int (*elems)(struct kernel *k, const struct kernel_elem_op *ops, size_t n, struct err *e);
+	/* forwarding: switch on what the host needs to forward @family (net.ipv4.ip_forward; net.ipv6.conf.all.forwarding, with accept_ra 2 where it was
+	 * 1, lest the host lose its own routes). @ret_changed: it was off. */
+	int (*forwarding)(struct kernel *k, int family, bool *ret_changed, struct err *e);
+	/* outward_mtu: of the interface that the default route leaves by; -ENOENT: none. */
+	int (*outward_mtu)(struct kernel *k, uint32_t *ret_mtu, struct err *e);
 	/* Events begin with the first call and come from the loop; NULL stops them. */
 	int (*watch)(struct kernel *k, kernel_event_fn fn, void *user, struct err *e);
 	/* target_alive: does the namespace still exist (path opens and dev/ino agree)? */

@@ -187,20 +187,21 @@ static void link_del(struct kernel *kernel, const char *name, kernel_deleted_fn 
 	knl_delete_add(k->del, name, l.ifindex, done, user);
 }
 
-static int gateway(struct kernel *kernel, uint32_t vni, bool del, struct prefix gw, struct err *e)
+static int gateway(struct kernel *kernel, const struct state_net *net, bool del, struct prefix gw,
+		   struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
 	int r = kernel_linux_need(k, e);
 
 	if (r == 0)
-		r = knl_bridge_gateway(k->ovl, vni, del, gw, e);
+		r = knl_bridge_gateway(k->ovl, net->vni, del, gw, e);
 	if (r == 0)
 		k->writes++;
 	return r;
 }
 
-static int fdb(struct kernel *kernel, uint32_t vni, const struct kernel_fdb_op *ops, size_t n,
-	       size_t *ret_failed, struct err *e)
+static int fdb(struct kernel *kernel, const struct state_net *net, const struct kernel_fdb_op *ops,
+	       size_t n, size_t *ret_failed, struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
 	unsigned writes = 0;
@@ -208,15 +209,15 @@ static int fdb(struct kernel *kernel, uint32_t vni, const struct kernel_fdb_op *
 	int r = kernel_linux_need(k, e);
 
 	if (r == 0)
-		r = knl_entry_fdb(k->ovl, vni, ops, n, &writes, &failed, e);
+		r = knl_entry_fdb(k->ovl, net->vni, ops, n, &writes, &failed, e);
 	k->writes += writes;
 	if (ret_failed)
 		*ret_failed = failed;
 	return r;
 }
 
-static int neigh(struct kernel *kernel, uint32_t vni, const struct kernel_neigh_op *ops, size_t n,
-		 size_t *ret_failed, struct err *e)
+static int neigh(struct kernel *kernel, const struct state_net *net,
+		 const struct kernel_neigh_op *ops, size_t n, size_t *ret_failed, struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
 	unsigned writes = 0;
@@ -224,7 +225,7 @@ static int neigh(struct kernel *kernel, uint32_t vni, const struct kernel_neigh_
 	int r = kernel_linux_need(k, e);
 
 	if (r == 0)
-		r = knl_entry_neigh(k->ovl, vni, ops, n, &writes, &failed, e);
+		r = knl_entry_neigh(k->ovl, net->vni, ops, n, &writes, &failed, e);
 	k->writes += writes;
 	if (ret_failed)
 		*ret_failed = failed;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "overlay/state.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+#define HOST_PORT "ovp"
+
 struct state_net *state_net_new(uint32_t vni)
 {
 	struct state_net *n = mem_alloc(sizeof(*n));
 
 	n->vni = vni;
+	n->kind = !state_key_is_local(vni) ? STATE_OVERLAY :
+		  vni == STATE_KEY_EGRESS  ? STATE_EGRESS :
+					     STATE_BRIDGE;
 	return n;
 }
 
@@ -22,6 +28,7 @@ void state_net_free(struct state_net *n)
 	free(n->ports);
 	free(n->fdb);
 	free(n->neigh);
+	free(n->elems);
 	free(n);
 }
 
@@ -63,6 +70,11 @@ static int cmp_port(const void *a, const void *b)
 static int cmp_gateway(const void *a, const void *b)
 {
 	return prefix_cmp(*(const struct prefix *)a, *(const struct prefix *)b);
+}
+
+static int cmp_elem(const void *a, const void *b)
+{
+	return state_elem_cmp(a, b);
 }
 
 typedef int (*cmp_fn)(const void *a, const void *b);
@@ -168,6 +180,7 @@ void state_net_sort(struct state_net *n)
 	n->n_neigh = sort_unique(n->neigh, n->n_neigh, sizeof(*n->neigh), cmp_neigh, key_neigh);
 	n->n_gateways = sort_unique(n->gateways, n->n_gateways, sizeof(n->gateways[0]), cmp_gateway,
 				    key_none);
+	n->n_elems = sort_unique(n->elems, n->n_elems, sizeof(*n->elems), cmp_elem, key_none);
 }
 
 struct state_port *state_net_add_port(struct state_net *n, const struct state_port *p)
@@ -316,8 +329,146 @@ void state_port_name(struct id endpoint, char ret[IFNAMSIZ])
 	snprintf(ret, IFNAMSIZ, "ve%s", id_short(endpoint, hex));
 }
 
+void state_host_port_name(struct id endpoint, char ret[IFNAMSIZ])
+{
+	char hex[ID_SHORT_MAX];
+
+	snprintf(ret, IFNAMSIZ, HOST_PORT "%s", id_short(endpoint, hex));
+}
+
+bool state_port_in_host(const char *name)
+{
+	return strncmp(name, HOST_PORT, sizeof(HOST_PORT) - 1) == 0;
+}
+
+void state_net_port_name(const struct state_net *n, struct id endpoint, char ret[IFNAMSIZ])
+{
+	if (n->kind == STATE_BRIDGE || n->kind == STATE_DIRECT)
+		state_host_port_name(endpoint, ret);
+	else
+		state_port_name(endpoint, ret);
+}
+
+void state_net_bridge_name(const struct state_net *n, char ret[IFNAMSIZ])
+{
+	ret[0] = '\0';
+	switch (n->kind) {
+	case STATE_OVERLAY:
+		state_bridge_name(n->vni, ret);
+		break;
+	case STATE_EGRESS:
+		snprintf(ret, IFNAMSIZ, STATE_EGRESS_BRIDGE);
+		break;
+	case STATE_BRIDGE:
+		memcpy(ret, n->bridge, IFNAMSIZ);
+		break;
+	case STATE_DIRECT:
+		break;
+	}
+}
+
 struct mac state_bridge_mac(uint32_t vni)
 {
 	return (struct mac){ { 0x02, 0x42, 0x00, (uint8_t)(vni >> 16), (uint8_t)(vni >> 8),
 			       (uint8_t)vni } };
+}
+
+/* ---- elements ---- */
+
+static struct state_elem elem_zero(enum state_set set)
+{
+	struct state_elem el;
+
+	memset(&el, 0, sizeof(el));
+	el.set = (uint8_t)set;
+	return el;
+}
+
+struct state_elem state_elem_ifname(enum state_set set, const char *ifname)
+{
+	struct state_elem el = elem_zero(set);
+
+	snprintf(el.ifname, sizeof(el.ifname), "%s", ifname);
+	return el;
+}
+
+struct state_elem state_elem_member(struct ip ip, const char *ifname)
+{
+	struct state_elem el = state_elem_ifname(STATE_SET_MEMBER, ifname);
+
+	el.family = (uint8_t)ip.family;
+	el.ip = ip;
+	return el;
+}
+
+struct state_elem state_elem_publish(uint8_t proto, struct ip host, uint16_t port, struct ip to,
+				     uint16_t to_port)
+{
+	struct state_elem el = elem_zero(STATE_SET_PUBLISH);
+
+	el.proto = proto;
+	el.family = (uint8_t)to.family;
+	el.port = port;
+	el.ip = host;
+	el.to = to;
+	el.to_port = to_port;
+	return el;
+}
+
+struct state_elem state_elem_open(uint8_t proto, struct ip ip, uint16_t port)
+{
+	struct state_elem el = elem_zero(STATE_SET_OPEN);
+
+	el.proto = proto;
+	el.family = (uint8_t)ip.family;
+	el.port = port;
+	el.ip = ip;
+	return el;
+}
+
+int state_elem_cmp(const struct state_elem *a, const struct state_elem *b)
+{
+	int c = (int)a->set - (int)b->set;
+
+	if (c == 0)
+		c = (int)a->family - (int)b->family;
+	if (c == 0)
+		c = (int)a->proto - (int)b->proto;
+	if (c == 0)
+		c = (int)a->port - (int)b->port;
+	if (c == 0)
+		c = strcmp(a->ifname, b->ifname);
+	return c ? c : ip_cmp(a->ip, b->ip);
+}
+
+const char *state_elem_format(const struct state_elem *el, char ret[STATE_ELEM_TEXT_MAX])
+{
+	static const char *const names[STATE_SETS] = {
+		"bridges", "masq4",  "masq6",	"internal", "icc",
+		"noicc",   "member", "publish", "open",
+	};
+	const char *proto = el->proto == IPPROTO_TCP ? "tcp" :
+			    el->proto == IPPROTO_UDP ? "udp" :
+						       "sctp";
+	const char *name = el->set < STATE_SETS ? names[el->set] : "?";
+	char ip[IP_TEXT_MAX], to[IP_TEXT_MAX];
+
+	ip_format(el->ip, ip);
+	if (el->set == STATE_SET_PUBLISH)
+		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s %s port %u to %s port %u", name, proto,
+			 ip_is_set(el->ip) ? ip : "any", el->port, ip_format(el->to, to),
+			 el->to_port);
+	else if (el->set == STATE_SET_OPEN)
+		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s %s port %u", name, proto, ip, el->port);
+	else if (el->set == STATE_SET_MEMBER)
+		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s %s", name, ip, el->ifname);
+	else
+		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s", name, el->ifname);
+	return ret;
+}
+
+void state_net_add_elem(struct state_net *n, const struct state_elem *el)
+{
+	n->elems = room(n->elems, n->n_elems, sizeof(*n->elems));
+	n->elems[n->n_elems++] = *el;
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/strv.h"
+#include "store/model.h"
 
 struct local;
 /** local_open() - @dir is made (0700) when absent; the schema is created or upgraded. Return: 0, -EBUSY (another agent holds it), -EIO ... */
@@ -52,6 +53,10 @@ struct local_endpoint {
 	char *boot_id; /* of the boot it was attached in */
 	char *created;
 	char *container_id; /* shown as the key of Containers{}; the sandbox by default */
+	struct model_publish *publish; /* ports published with it */
+	size_t n_publish;
+	int32_t gw_priority; /* of its network for the default route: the highest wins */
+	bool defer_egress; /* further networks follow: no way out yet */
 	int64_t endpoint_rev, addr4_rev,
 		addr6_rev; /* mod_revisions the keys were created with; 0: unknown */
 };
@@ -63,6 +68,13 @@ int local_endpoint_each(struct local *l, void (*fn)(void *user, const struct loc
 			void *user, struct err *e);
 struct local_endpoint *local_endpoint_dup(const struct local_endpoint *ep);
 void local_endpoint_free(struct local_endpoint *ep);
+
+/* Local networks: a row each, the record's own JSON (model_network_encode()). */
+int local_network_put(struct local *l, struct id id, const char *json, struct err *e);
+int local_network_del(struct local *l, struct id id, struct err *e);
+int local_network_each(struct local *l,
+		       void (*fn)(void *user, struct id id, const char *json, size_t len),
+		       void *user, struct err *e);
 
 /* Snapshot of the mirrored range: raw records. Writes gather until local_snapshot_flush(). */
 void local_snapshot_put(struct local *l, const char *key, const char *value,

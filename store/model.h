@@ -78,9 +78,11 @@ enum model_network_state { MODEL_NETWORK_READY, MODEL_NETWORK_PENDING };
 struct model_network {
 	struct id id;
 	char *name;
-	char *driver; /* "overlay" */
+	char *driver; /* "overlay"; of this node only: "bridge", "macvlan", "ipvlan", "egress", "host", "null" */
 	enum model_network_state state;
-	uint32_t vni, mtu;
+	uint32_t vni; /* overlay; 0: local */
+	uint32_t number; /* local: 1 and up, this node's own; 0: overlay, or none (host, null) */
+	uint32_t mtu; /* local: 0 where it follows the way out */
 	bool internal, ipv6,
 		flood; /* flood: head-end replication of broadcast and multicast; true by default */
 	struct model_subnet *subnets;
@@ -90,6 +92,14 @@ struct model_network {
 	int64_t mod_revision;
 	cJSON *extra;
 };
+#define MODEL_PUBLISH_MAX 4096 /* published ports of one endpoint */
+/* One published port (a range is several): what comes to the node's address(es) at host_port goes to the container's port. */
+struct model_publish {
+	uint8_t proto; /* IPPROTO_TCP, _UDP, _SCTP */
+	struct ip host_ip; /* unset: every address of the node, IPv4 and IPv6 */
+	uint16_t host_port; /* never 0 in a record: chosen before */
+	uint16_t port;
+};
 struct model_endpoint {
 	struct id id, network, node;
 	char *name;
@@ -97,6 +107,8 @@ struct model_endpoint {
 	char *sandbox; /* id of what the endpoint is in; endpoints of one sandbox share it */
 	struct mac mac;
 	struct ip ip4, ip6; /* ip6 unset where the network has none */
+	struct model_publish *publish; /* ports that were published with this endpoint */
+	size_t n_publish;
 	char *created;
 	int64_t mod_revision;
 	cJSON *extra;
@@ -175,6 +187,14 @@ static inline void model_endpoint_freep(struct model_endpoint **n)
 	model_endpoint_free(*n);
 }
 
+/** model_network_is_local() - of this node only: never in etcd. */
+bool model_network_is_local(const struct model_network *n);
+/** model_publish_json() / model_publish_parse() - a list of {"proto":"tcp","ip":"...","host":8080,"port":80}; in records and in the node's memory. */
+cJSON *model_publish_json(const struct model_publish *v, size_t n);
+/** Return: 0, -EINVAL naming the item. *ret: heap array. */
+int model_publish_parse(const cJSON *list, struct model_publish **ret, size_t *ret_n,
+			struct err *e);
+const char *model_proto_name(uint8_t proto); /* "tcp", "udp", "sctp" */
 /** model_network_subnet_of() - the subnet of @n that holds @ip, NULL if none. */
 const struct model_subnet *model_network_subnet_of(const struct model_network *n, struct ip ip);
 /** model_network_gateway() - first gateway of the family, unset if none. */

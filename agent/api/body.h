@@ -36,6 +36,33 @@ int body_network_decode(const cJSON *j, struct body_network *ret, struct err *e)
 cJSON *body_network_encode(const struct body_network *b);
 void body_network_done(struct body_network *b);
 
+#define BODY_PUBLISH_MAX 4096 /* ports of one request, ranges counted out */
+/* One published port; a range of them is several. */
+struct body_publish {
+	uint8_t proto; /* IPPROTO_TCP, _UDP, _SCTP */
+	struct ip host_ip; /* unset: every address of the host */
+	uint16_t host_port; /* 0: to be chosen */
+	uint16_t port;
+};
+struct body_publishes {
+	struct body_publish *v;
+	size_t n;
+};
+/**
+ * body_publish_parse() - [HOSTIP:][HOSTPORT[-END]]:CPORT[-END][/tcp|udp|sctp], or CPORT alone; an IPv6 HOSTIP in brackets. Appended to @ret.
+ * Return: 0; -EINVAL naming the part: no number from 1 to 65535, reversed range, ranges of different length, no address, unknown protocol, too many.
+ */
+int body_publish_parse(const char *text, struct body_publishes *ret, struct err *e);
+/** body_publish_format() - "0.0.0.0:8080" / "[::1]:8080"; @family for an unset address. */
+#define BODY_PUBLISH_TEXT_MAX 64
+const char *body_publish_format(const struct body_publish *p, int family,
+				char ret[BODY_PUBLISH_TEXT_MAX]);
+cJSON *
+body_publishes_encode(const struct body_publishes *p); /* [{"Proto","HostIp","HostPort","Port"}] */
+int body_publishes_decode(const cJSON *list, const char *where, struct body_publishes *ret,
+			  struct err *e);
+void body_publishes_done(struct body_publishes *p);
+
 /* POST /networks/{id}/connect */
 struct body_connect {
 	char *target;
@@ -43,6 +70,9 @@ struct body_connect {
 	struct strv aliases;
 	struct ip ip4, ip6; /* unset: chosen */
 	struct mac mac; /* zero: from the address */
+	struct body_publishes publish; /* EndpointConfig.Publish */
+	int32_t gw_priority; /* EndpointConfig.GwPriority */
+	bool more; /* More: further networks follow, the way out comes with the last */
 };
 int body_connect_decode(const cJSON *j, struct body_connect *ret, struct err *e);
 cJSON *body_connect_encode(const struct body_connect *b);

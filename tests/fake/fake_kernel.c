@@ -338,10 +338,11 @@ static void link_del(struct kernel *k, const char *name, kernel_deleted_fn done,
 		f->writes++;
 }
 
-static int gateway(struct kernel *k, uint32_t vni, bool del, struct prefix gw, struct err *e)
+static int gateway(struct kernel *k, const struct state_net *whose, bool del, struct prefix gw,
+		   struct err *e)
 {
 	struct fake_kernel *f = of(k);
-	struct state_net *n = fake_net_find(f, vni);
+	struct state_net *n = fake_net_find(f, whose->vni);
 	int r = call(f, FAKE_GATEWAY, e);
 
 	if (r < 0)
@@ -373,8 +374,8 @@ static int one_fdb(struct fake_kernel *f, struct state_net *n, const struct kern
 	return 0;
 }
 
-static int fdb(struct kernel *k, uint32_t vni, const struct kernel_fdb_op *ops, size_t n,
-	       size_t *ret_failed, struct err *e)
+static int fdb(struct kernel *k, const struct state_net *whose, const struct kernel_fdb_op *ops,
+	       size_t n, size_t *ret_failed, struct err *e)
 {
 	struct fake_kernel *f = of(k);
 	int first = call(f, FAKE_FDB, e);
@@ -382,7 +383,7 @@ static int fdb(struct kernel *k, uint32_t vni, const struct kernel_fdb_op *ops, 
 
 	/* A fault takes the first of the batch. */
 	for (size_t i = failed; i < n; i++) {
-		int r = one_fdb(f, fake_net_find(f, vni), &ops[i]);
+		int r = one_fdb(f, fake_net_find(f, whose->vni), &ops[i]);
 
 		failed += r < 0;
 		f->writes += r == 0;
@@ -394,11 +395,11 @@ static int fdb(struct kernel *k, uint32_t vni, const struct kernel_fdb_op *ops, 
 	return first;
 }
 
-static int neigh(struct kernel *k, uint32_t vni, const struct kernel_neigh_op *ops, size_t n,
-		 size_t *ret_failed, struct err *e)
+static int neigh(struct kernel *k, const struct state_net *whose, const struct kernel_neigh_op *ops,
+		 size_t n, size_t *ret_failed, struct err *e)
 {
 	struct fake_kernel *f = of(k);
-	struct state_net *net = fake_net_find(f, vni);
+	struct state_net *net = fake_net_find(f, whose->vni);
 	bool there = net && net->bridge_exists;
 	int first = call(f, FAKE_NEIGH, e);
 	size_t failed = first < 0;

@@ -27,7 +27,7 @@ ARROWS = [
 
 # No IO, clock, globals or logs: DESIGN.md §2. Their headers too.
 PURE = re.compile(
-    r"(store/(model|etcd_json)|ipam/(pool|subnet)|overlay/(state|diff)|agent/compile)"
+    r"(store/(model|etcd_json)|ipam/(pool|subnet)|overlay/(state|diff)|agent/(compile|netopt|sandbox))"
     r"(_[a-z0-9_]+)?\.[ch]$"
 )
 PURE_SYSTEM = re.compile(

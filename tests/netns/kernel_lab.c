@@ -15,6 +15,14 @@
 #include "base/mem.h"
 #include "overlay/netns.h"
 
+const struct state_net *lab_key(uint32_t vni)
+{
+	static struct state_net net;
+
+	net.vni = vni;
+	return &net;
+}
+
 static bool run(const char *fmt, va_list ap)
 {
 	_cleanup_free_ char *cmd = mem_vprintf(fmt, ap);
@@ -206,7 +214,7 @@ void lab_make_net(struct lab *l, unsigned host, const struct state_net *want)
 	if (r == 0)
 		r = k->ops->vxlan_add(k, want, &e);
 	for (size_t i = 0; r == 0 && i < want->n_gateways; i++)
-		r = k->ops->gateway(k, want->vni, false, want->gateways[i], &e);
+		r = k->ops->gateway(k, want, false, want->gateways[i], &e);
 	if (r < 0)
 		fail_msg("%s", err_text(&e));
 }
@@ -254,9 +262,9 @@ static void entries(struct lab *l, unsigned host, uint32_t vni, unsigned i, cons
 	f[n].fdb.where = STATE_FDB_MASTER;
 	f[n].fdb.mac = p->mac;
 	snprintf(f[n++].fdb.port, IFNAMSIZ, "%s", port);
-	r = k->ops->fdb(k, vni, f, n, &failed, &e);
+	r = k->ops->fdb(k, lab_key(vni), f, n, &failed, &e);
 	if (r == 0)
-		r = k->ops->neigh(k, vni, g, 2, &failed, &e);
+		r = k->ops->neigh(k, lab_key(vni), g, 2, &failed, &e);
 	if (r < 0)
 		fail_msg("%s", err_text(&e));
 	assert_int_equal(failed, 0);
@@ -277,7 +285,7 @@ void lab_flood(struct lab *l, unsigned host, uint32_t vni, struct ip vtep)
 	struct kernel_fdb_op op = { .fdb = { .where = STATE_FDB_SELF, .vtep = vtep } };
 	struct err e = { 0 };
 
-	if (k->ops->fdb(k, vni, &op, 1, NULL, &e) < 0)
+	if (k->ops->fdb(k, lab_key(vni), &op, 1, NULL, &e) < 0)
 		fail_msg("%s", err_text(&e));
 }
 

@@ -244,11 +244,12 @@ static void test_deletes_of_what_is_absent_succeed(void **state)
 	size_t failed = 9;
 
 	for (unsigned round = 0; round < 2; round++) {
-		assert_int_equal(k->ops->fdb(k, LAB_VNI, f, 4, &failed, &e), 0);
+		assert_int_equal(k->ops->fdb(k, lab_key(LAB_VNI), f, 4, &failed, &e), 0);
 		assert_int_equal(failed, 0);
-		assert_int_equal(k->ops->neigh(k, LAB_VNI, g, 2, &failed, &e), 0);
+		assert_int_equal(k->ops->neigh(k, lab_key(LAB_VNI), g, 2, &failed, &e), 0);
 		assert_int_equal(failed, 0);
-		assert_int_equal(k->ops->gateway(k, LAB_VNI, true, want->gateways[0], &e), 0);
+		assert_int_equal(k->ops->gateway(k, lab_key(LAB_VNI), true, want->gateways[0], &e),
+				 0);
 		assert_int_equal(k->ops->link_shut(k, p->name, &e), 0);
 		if (round == 0)
 			lab_make_net(l, 0, want); /* then once more with the devices there */
@@ -257,7 +258,7 @@ static void test_deletes_of_what_is_absent_succeed(void **state)
 	}
 	/* The port has left the bridge: its entry is gone with it. */
 	memcpy(f[1].fdb.port, p->name, IFNAMSIZ);
-	assert_int_equal(k->ops->fdb(k, LAB_VNI, f, 4, &failed, &e), 0);
+	assert_int_equal(k->ops->fdb(k, lab_key(LAB_VNI), f, 4, &failed, &e), 0);
 	n = dump_net(k, LAB_VNI);
 	assert_int_equal(n->n_ports, 1);
 	assert_false(n->ports[0].enslaved || n->ports[0].up);
@@ -280,7 +281,7 @@ static void test_an_error_does_not_stop_a_batch(void **state)
 	f[0].fdb.vtep = lab_ip("fd00::1"); /* IPv6 on an IPv4 device */
 	f[1].fdb.where = STATE_FDB_MASTER;
 	snprintf(f[1].fdb.port, IFNAMSIZ, "veffffffffffff");
-	assert_true(k->ops->fdb(k, LAB_VNI, f, 3, &failed, &e) < 0);
+	assert_true(k->ops->fdb(k, lab_key(LAB_VNI), f, 3, &failed, &e) < 0);
 	assert_int_equal(failed, 2);
 	assert_true(err_text(&e)[0] != '\0');
 	n = dump_net(k, LAB_VNI);
@@ -309,15 +310,15 @@ static void test_thousands_of_entries(void **state)
 						       .mac = g[i].neigh.mac,
 						       .port = "vx1048577" };
 	}
-	assert_int_equal(k->ops->fdb(k, LAB_VNI, f, count * 2, &failed, &e), 0);
-	assert_int_equal(k->ops->neigh(k, LAB_VNI, g, count, &failed, &e), 0);
+	assert_int_equal(k->ops->fdb(k, lab_key(LAB_VNI), f, count * 2, &failed, &e), 0);
+	assert_int_equal(k->ops->neigh(k, lab_key(LAB_VNI), g, count, &failed, &e), 0);
 	n = dump_net(k, LAB_VNI);
 	assert_int_equal(n->n_fdb, count * 2);
 	assert_int_equal(n->n_neigh, count);
 	for (size_t i = 0; i < count; i++)
 		f[i].del = f[count + i].del = g[i].del = true;
-	assert_int_equal(k->ops->neigh(k, LAB_VNI, g, count, &failed, &e), 0);
-	assert_int_equal(k->ops->fdb(k, LAB_VNI, f, count * 2, &failed, &e), 0);
+	assert_int_equal(k->ops->neigh(k, lab_key(LAB_VNI), g, count, &failed, &e), 0);
+	assert_int_equal(k->ops->fdb(k, lab_key(LAB_VNI), f, count * 2, &failed, &e), 0);
 	m = dump_net(k, LAB_VNI);
 	assert_int_equal(m->n_fdb + m->n_neigh, 0);
 }

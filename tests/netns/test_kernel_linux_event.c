@@ -244,7 +244,7 @@ static void test_a_flood_is_told_as_lost(void **state)
 	for (unsigned round = 0; round < 12; round++) {
 		for (size_t i = 0; i < count; i++)
 			g[i].del = round % 2;
-		assert_int_equal(k->ops->neigh(k, LAB_VNI, g, count, NULL, NULL), 0);
+		assert_int_equal(k->ops->neigh(k, lab_key(LAB_VNI), g, count, NULL, NULL), 0);
 	}
 	assert_true(seen(&w, lost));
 	/* And afterwards the stream goes on. */

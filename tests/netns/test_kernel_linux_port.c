@@ -280,8 +280,8 @@ static void test_times(void **state)
 		assert_int_equal(k->ops->port_add(k, want, &p, &e), 0);
 		add[i] = lab_now_us() - t;
 		t = lab_now_us();
-		assert_int_equal(k->ops->fdb(k, LAB_VNI, &f, 1, NULL, &e), 0);
-		assert_int_equal(k->ops->neigh(k, LAB_VNI, &g, 1, NULL, &e), 0);
+		assert_int_equal(k->ops->fdb(k, lab_key(LAB_VNI), &f, 1, NULL, &e), 0);
+		assert_int_equal(k->ops->neigh(k, lab_key(LAB_VNI), &g, 1, NULL, &e), 0);
 		entries[i] = lab_now_us() - t;
 		t = lab_now_us();
 		assert_int_equal(k->ops->link_set(k, &set, &e), 0);

@@ -15,8 +15,9 @@
 
 /* ---- hooks ---- */
 
-static enum reconcile_source on_source(void *user)
+static enum reconcile_source on_source(void *user, uint32_t key)
 {
+	(void)key;
 	return ((struct lab *)user)->source;
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * coexist - other people's firewalls on this host: find what would drop our forwarded traffic, and have it accepted in the place made for that.
+ *
+ * Ours (the table `inet ovl`) decides what may pass; but every base chain of the forward hook has to accept a packet. Found and done:
+ *   iptables-nft, DOCKER-USER there    an accept rule for each of our interfaces, in and out, in front of it (comment "ovl")
+ *   iptables-nft, FORWARD drops        the same in FORWARD itself, in front
+ *   iptables-legacy with FORWARD drop  reported, with the lines to add
+ *   nft tables with a forward hook that drops, not iptables' own     reported, with the line to add
+ *   firewalld                          our interfaces in its zone "ovl" (target ACCEPT), over D-Bus (agent/firewalld.h)
+ *   input chains that drop the VXLAN port, or DNS on ovl-gw           reported, with the cure
+ * Rules in `ip filter` and `ip6 filter` are written as iptables-nft writes them, so that `iptables -S` and dockerd go on to understand the table. They are
+ * followed when somebody flushes or rebuilds (nf_tables notifications), and removed by coexist_remove(). Nothing is written where nobody drops.
+ */
+#pragma once
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/strv.h"
+
+#define COEXIST_IFACES_MAX 1024
+#define COEXIST_FINDINGS_MAX 64
+
+enum coexist_level { COEXIST_NOTE, COEXIST_PROBLEM };
+struct coexist_finding {
+	enum coexist_level level;
+	char *what; /* "iptables: FORWARD drops; accept rules for ovl-gw in DOCKER-USER" */
+	char *cure; /* a command to type, NULL: nothing is to be done */
+};
+struct coexist;
+/** coexist_new() - sockets in the host's namespace (the caller's); writes nothing. */
+int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e);
+void coexist_free(struct coexist *c);
+/**
+ * coexist_update() - look at what is there and make our accept rules fit
+ * @ifaces: all our bridges in the host's namespace and ovl-gw (n 0: our rules are removed). Chains that are as they should be are not written.
+ * Return: 0 or the first error (the rest is tried); @ret_writes: rules added or deleted
+ */
+int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
+		   unsigned *ret_writes, struct err *e);
+/** coexist_remove() - every rule of ours in other people's chains. */
+int coexist_remove(struct coexist *c, struct err *e);
+/** coexist_findings() - of the last update; borrowed until the next. */
+size_t coexist_findings(const struct coexist *c, const struct coexist_finding **ret);
+/** coexist_event_fd() / coexist_event_read() - poll for reading; true when a table other than ours changed: update is due (gather for 100 ms). */
+int coexist_event_fd(const struct coexist *c);
+bool coexist_event_read(struct coexist *c);
