@@ -5,9 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/compile_priv.h"
 #include "base/mem.h"
 
-static void add_gateways(const struct model_network *net, struct state_net *n)
+/* ---- what all networks have ---- */
+
+void compile_gateways(const struct model_network *net, struct state_net *n)
 {
 	for (size_t i = 0; i < net->n_subnets && n->n_gateways < STATE_GATEWAYS_MAX; i++) {
 		if (ip_is_set(net->subnets[i].gateway))
@@ -38,12 +41,6 @@ static void add_routes(const struct model_network *net, struct state_port *p)
 	}
 }
 
-static void add_neigh(struct state_net *n, struct ip ip, struct mac mac)
-{
-	if (ip_is_set(ip))
-		state_net_add_neigh(n, &(struct state_neigh){ .ip = ip, .mac = mac });
-}
-
 static void add_master(struct state_net *n, struct mac mac, const char *port)
 {
 	struct state_fdb f = { .where = STATE_FDB_MASTER, .mac = mac };
@@ -52,33 +49,58 @@ static void add_master(struct state_net *n, struct mac mac, const char *port)
 	state_net_add_fdb(n, &f);
 }
 
-static void add_local(const struct compile_input *in, const struct compile_local *l,
-		      struct state_net *n)
+void compile_port(const struct compile_port *in, const struct compile_local *l, struct state_net *n)
 {
+	bool bridged = n->kind != STATE_DIRECT, guarded = bridged && !l->shut;
+	bool by_address = in->security == STATE_SECURE_MAC_IP;
 	struct state_port p = {
-		.mtu = in->underlay_mtu,
+		.mtu = in->mtu,
 		.up = !l->shut,
-		.enslaved = true,
-		.flags_ok = true,
-		.guard4 = !l->shut && ip_is_set(l->ip4),
-		.guard6 = !l->shut && ip_is_set(l->ip6),
+		.enslaved = bridged,
+		.flags_ok = bridged,
+		.open = bridged && in->security == STATE_SECURE_OFF,
+		.guard4 = guarded && (!by_address || ip_is_set(l->ip4)),
+		.guard6 = guarded && by_address && ip_is_set(l->ip6),
 		.endpoint = l->id,
 		.mac = l->mac,
 		.ip4 = l->ip4,
 		.ip6 = l->ip6,
 		.len4 = len_of(in->network, l->ip4),
 		.len6 = ip_is_set(l->ip6) ? len_of(in->network, l->ip6) : 0,
-		.container_mtu = in->network->mtu,
+		.gw4 = in->routed ? l->gw4 : (struct ip){ 0 },
+		.gw6 = in->routed ? l->gw6 : (struct ip){ 0 },
+		.security = (uint8_t)in->security,
+		.container_mtu = in->container_mtu,
 		.target = *l->target,
 	};
 
-	state_port_name(l->id, p.name);
+	state_net_port_name(n, l->id, p.name);
 	snprintf(p.ifname, sizeof(p.ifname), "%s", l->ifname);
 	add_routes(in->network, &p);
 	state_net_add_port(n, &p);
+	if (guarded && !p.open)
+		add_master(n, l->mac, p.name);
+}
+
+/* ---- overlay networks ---- */
+
+static void add_neigh(struct state_net *n, struct ip ip, struct mac mac)
+{
+	if (ip_is_set(ip))
+		state_net_add_neigh(n, &(struct state_neigh){ .ip = ip, .mac = mac });
+}
+
+static void add_local(const struct compile_input *in, const struct compile_local *l,
+		      struct state_net *n)
+{
+	const struct compile_port how = { .network = in->network,
+					  .security = in->security,
+					  .mtu = in->underlay_mtu,
+					  .container_mtu = in->network->mtu };
+
+	compile_port(&how, l, n);
 	if (l->shut)
 		return;
-	add_master(n, l->mac, p.name);
 	add_neigh(n, l->ip4, l->mac);
 	add_neigh(n, l->ip6, l->mac);
 }
@@ -241,7 +263,7 @@ struct state_net *compile_network(const struct compile_input *in, size_t *ret_sk
 	n->vtep = in->vtep;
 	n->port = in->vxlan_port;
 	n->vxlan_mtu = in->underlay_mtu;
-	add_gateways(in->network, n);
+	compile_gateways(in->network, n);
 	add_remotes(in, n, &skipped);
 	for (size_t i = 0; i < in->n_locals && i < STATE_PORTS_MAX; i++)
 		add_local(in, &in->locals[i], n);
@@ -258,15 +280,13 @@ void compile_guards(const struct state_net *n, struct state_guard **ret, size_t 
 
 	for (size_t i = 0; i < n->n_ports; i++) {
 		const struct state_port *p = &n->ports[i];
-		struct state_guard g = { .mac = p->mac };
+		struct state_guard g[2];
+		size_t n_guards = state_port_guards(p, g);
 
-		snprintf(g.port, sizeof(g.port), "%s", p->name);
-		g.ip = p->ip4;
-		if (p->guard4)
-			v[count++] = g;
-		g.ip = p->ip6;
-		if (p->guard6)
-			v[count++] = g;
+		for (size_t k = 0; k < n_guards; k++) {
+			if (g[k].ip.family == AF_INET6 ? p->guard6 : p->guard4)
+				v[count++] = g[k];
+		}
 	}
 	*ret = v;
 	*ret_n = count;

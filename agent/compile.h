@@ -17,7 +17,8 @@ struct compile_local { /* one local endpoint of the network; borrowed */
 	const char *ifname;
 	const struct state_target *target;
 	bool shut; /* address conflict: the port is kept down */
-	struct ip gw4, gw6; /* default route through it; unset: none */
+	struct ip gw4,
+		gw6; /* default route through it; unset: none. Of local networks only: an overlay never bears it */
 	const struct model_publish
 		*publish; /* what leads to it; NULL but for the sandbox's gateway */
 	size_t n_publish;
@@ -28,6 +29,7 @@ struct compile_input {
 	struct ip vtep;
 	uint16_t vxlan_port;
 	uint32_t underlay_mtu;
+	enum state_security security; /* option port-security */
 	const struct compile_local *locals;
 	size_t n_locals;
 	const struct model_endpoint *const
@@ -49,7 +51,11 @@ struct compile_local_input {
 	const struct compile_local *locals;
 	size_t n_locals;
 };
-/** compile_local() - a bridge is there without endpoints too; egress and direct only with. Return: sorted desired state, or NULL. */
+/**
+ * compile_local() - a bridge is there without endpoints too; egress and direct only with
+ * A published port of "any address" is one element of each family in which the container has an address. An endpoint that is shut has its port
+ * kept down; on a parent, where a device cannot be held so, it has none. Return: sorted desired state, or NULL.
+ */
 struct state_net *compile_local(const struct compile_local_input *in);
 /** compile_guards() - the port-security elements of a desired network; heap array. */
 void compile_guards(const struct state_net *n, struct state_guard **ret, size_t *ret_n);

@@ -21,8 +21,24 @@ static void diff_bridge(const struct state_net *want, const struct state_net *ha
 	if (!have->bridge_exists)
 		add(d, DIFF_BRIDGE_ADD, DIFF_MISSING);
 	else if (!mac_eq(want->bridge_mac, have->bridge_mac) ||
-		 want->bridge_mtu != have->bridge_mtu || !have->bridge_up)
+		 want->bridge_mtu != have->bridge_mtu || !have->bridge_up ||
+		 (want->kind == STATE_BRIDGE && !have->localnet_ok))
 		add(d, DIFF_BRIDGE_SET, DIFF_DIFFERS);
+}
+
+static void diff_uplink(const struct state_net *want, const struct state_net *have, struct diff *d)
+{
+	if (!have->uplink_exists)
+		add(d, DIFF_UPLINK_ADD, DIFF_MISSING);
+	else if (want->uplink_mtu != have->uplink_mtu || !have->uplink_up ||
+		 !have->uplink_enslaved || !have->bridge_exists || !have->localnet_ok)
+		add(d, DIFF_UPLINK_SET, DIFF_DIFFERS);
+}
+
+/* Is the device there that bears the gateways? */
+static bool gateways_stand(const struct state_net *want, const struct state_net *have)
+{
+	return want->kind == STATE_EGRESS ? have->uplink_exists : have->bridge_exists;
 }
 
 /* What a changelink cannot change (facts §6): the device is made anew. */
@@ -63,7 +79,7 @@ static bool port_differs(const struct state_net *have, const struct state_port *
 			 const struct state_port *h)
 {
 	return w->mtu != h->mtu || (w->enslaved && (!h->enslaved || !have->bridge_exists)) ||
-	       (w->flags_ok && !h->flags_ok) || (!w->up && h->up);
+	       (w->flags_ok && (!h->flags_ok || w->open != h->open)) || (!w->up && h->up);
 }
 
 static void diff_ports(const struct state_net *want, const struct state_net *have, struct diff *d)
@@ -104,6 +120,15 @@ static bool fdb_same(const struct state_fdb *w, const struct state_fdb *h)
 	return w->where == STATE_FDB_SELF ? ip_eq(w->vtep, h->vtep) : strcmp(w->port, h->port) == 0;
 }
 
+/* Behind an open port the bridge learns: what it has learnt is no surplus. */
+static bool is_learnt(const struct state_net *want, const struct state_fdb *h)
+{
+	const struct state_port *p = h->where == STATE_FDB_MASTER ? state_net_port(want, h->port) :
+								    NULL;
+
+	return p && p->open;
+}
+
 /* Is the entry on a device or bridge that has just been made? Then it is not there whatever was observed. */
 static bool fdb_lost(const struct state_net *want, const struct state_net *have,
 		     const struct state_fdb *w, bool vxlan_new)
@@ -132,7 +157,7 @@ static void diff_fdb(const struct state_net *want, const struct state_net *have,
 			add(d, DIFF_FDB_ADD, DIFF_MISSING)->fdb = w;
 			i++;
 		} else if (h && c > 0) {
-			if (may_delete)
+			if (may_delete && !is_learnt(want, h))
 				d->fdb[surplus++] = *h;
 			j++;
 		} else if (w && h) {
@@ -223,7 +248,7 @@ static void diff_surplus_gateways(const struct state_net *want, const struct sta
 {
 	size_t n = 0;
 
-	for (size_t i = 0; have->bridge_exists && i < have->n_gateways; i++) {
+	for (size_t i = 0; gateways_stand(want, have) && i < have->n_gateways; i++) {
 		if (has_gateway(want, have->gateways[i]))
 			continue;
 		d->gateways[n] = have->gateways[i];
@@ -236,25 +261,41 @@ static void diff_remove(const struct state_net *have, bool may_delete, struct di
 	diff_surplus_ports(NULL, have, may_delete, d);
 	if (may_delete && have->vxlan_exists)
 		add(d, DIFF_VXLAN_DEL, DIFF_SURPLUS);
+	if (may_delete && have->uplink_exists)
+		add(d, DIFF_UPLINK_DEL, DIFF_SURPLUS);
 	if (may_delete && have->bridge_exists)
 		add(d, DIFF_BRIDGE_DEL, DIFF_SURPLUS);
+}
+
+static void diff_gateways(const struct state_net *want, const struct state_net *have,
+			  struct diff *d)
+{
+	bool stand = gateways_stand(want, have);
+
+	if (want->kind == STATE_EGRESS && !stand)
+		return; /* they come with the uplink */
+	for (size_t i = 0; i < want->n_gateways; i++) {
+		if (!stand || !has_gateway(have, want->gateways[i]))
+			add(d, DIFF_GATEWAY_ADD, DIFF_MISSING)->gateway = &want->gateways[i];
+	}
 }
 
 static void diff_change(const struct state_net *want, const struct state_net *have, bool may_delete,
 			struct diff *d)
 {
-	size_t n_fdb, n_neigh;
-	bool vxlan_new;
+	size_t n_fdb = 0, n_neigh = 0;
+	bool vxlan_new = false;
 
 	diff_bridge(want, have, d);
-	vxlan_new = diff_vxlan(want, have, d);
-	for (size_t i = 0; i < want->n_gateways; i++) {
-		if (!have->bridge_exists || !has_gateway(have, want->gateways[i]))
-			add(d, DIFF_GATEWAY_ADD, DIFF_MISSING)->gateway = &want->gateways[i];
-	}
+	if (want->kind == STATE_OVERLAY)
+		vxlan_new = diff_vxlan(want, have, d);
+	if (want->kind == STATE_EGRESS)
+		diff_uplink(want, have, d);
+	diff_gateways(want, have, d);
 	diff_ports(want, have, d);
 	diff_fdb(want, have, vxlan_new, may_delete, d, &n_fdb);
-	diff_neigh(want, have, may_delete, d, &n_neigh);
+	if (want->kind == STATE_OVERLAY)
+		diff_neigh(want, have, may_delete, d, &n_neigh);
 	diff_ports_up(want, have, d);
 
 	/* From the end: what is behind a deleted one moves up. */
@@ -264,14 +305,27 @@ static void diff_change(const struct state_net *want, const struct state_net *ha
 	for (size_t i = n_fdb; i-- > 0;)
 		add(d, DIFF_FDB_DEL, DIFF_SURPLUS)->fdb = &d->fdb[i];
 	diff_surplus_ports(want, have, may_delete, d);
-	if (may_delete)
+	if (may_delete && want->kind != STATE_BRIDGE)
 		diff_surplus_gateways(want, have, d);
+}
+
+static void diff_direct(const struct state_net *want, const struct state_net *have, bool may_delete,
+			struct diff *d)
+{
+	for (size_t i = 0; i < want->n_ports; i++) {
+		const struct state_port *w = &want->ports[i], *h = state_net_port(have, w->name);
+
+		if (!h || !h->up)
+			add(d, DIFF_PORT_ADD, h ? DIFF_DIFFERS : DIFF_MISSING)->port = w;
+	}
+	diff_surplus_ports(want, have, may_delete, d);
 }
 
 void diff_net(const struct state_net *want, const struct state_net *have, bool may_delete,
 	      struct diff *ret)
 {
 	const struct state_net nothing = { 0 };
+	struct state_net renamed;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!have)
@@ -280,7 +334,17 @@ void diff_net(const struct state_net *want, const struct state_net *have, bool m
 	ret->fdb = mem_alloc_array(have->n_fdb + 1, sizeof(*ret->fdb));
 	ret->neigh = mem_alloc_array(have->n_neigh + 1, sizeof(*ret->neigh));
 	ret->gateways = mem_alloc_array(have->n_gateways + 1, sizeof(*ret->gateways));
-	if (want)
+	if (want && want->kind == STATE_BRIDGE && have->bridge_exists &&
+	    strncmp(want->bridge, have->bridge, IFNAMSIZ) != 0) {
+		/* Somebody gave it another name: as if it were not there. */
+		add(ret, DIFF_BRIDGE_DEL, DIFF_DIFFERS);
+		renamed = *have;
+		renamed.bridge_exists = false;
+		have = &renamed;
+	}
+	if (want && want->kind == STATE_DIRECT)
+		diff_direct(want, have, may_delete, ret);
+	else if (want)
 		diff_change(want, have, may_delete, ret);
 	else
 		diff_remove(have, may_delete, ret);
@@ -301,13 +365,15 @@ const char *diff_op_name(enum diff_op_type t)
 	static const char *const names[] = {
 		[DIFF_BRIDGE_ADD] = "bridge-add",   [DIFF_BRIDGE_SET] = "bridge-set",
 		[DIFF_VXLAN_DEL] = "vxlan-del",	    [DIFF_VXLAN_ADD] = "vxlan-add",
-		[DIFF_VXLAN_SET] = "vxlan-set",	    [DIFF_GATEWAY_ADD] = "gateway-add",
-		[DIFF_PORT_ADD] = "port-add",	    [DIFF_PORT_SET] = "port-set",
-		[DIFF_FDB_ADD] = "fdb-add",	    [DIFF_NEIGH_ADD] = "neigh-add",
-		[DIFF_GUARD_ADD] = "guard-add",	    [DIFF_PORT_UP] = "port-up",
-		[DIFF_NEIGH_DEL] = "neigh-del",	    [DIFF_FDB_DEL] = "fdb-del",
-		[DIFF_GUARD_DEL] = "guard-del",	    [DIFF_PORT_DEL] = "port-del",
-		[DIFF_GATEWAY_DEL] = "gateway-del", [DIFF_BRIDGE_DEL] = "bridge-del",
+		[DIFF_VXLAN_SET] = "vxlan-set",	    [DIFF_UPLINK_ADD] = "uplink-add",
+		[DIFF_UPLINK_SET] = "uplink-set",   [DIFF_UPLINK_DEL] = "uplink-del",
+		[DIFF_GATEWAY_ADD] = "gateway-add", [DIFF_PORT_ADD] = "port-add",
+		[DIFF_PORT_SET] = "port-set",	    [DIFF_FDB_ADD] = "fdb-add",
+		[DIFF_NEIGH_ADD] = "neigh-add",	    [DIFF_GUARD_ADD] = "guard-add",
+		[DIFF_PORT_UP] = "port-up",	    [DIFF_NEIGH_DEL] = "neigh-del",
+		[DIFF_FDB_DEL] = "fdb-del",	    [DIFF_GUARD_DEL] = "guard-del",
+		[DIFF_PORT_DEL] = "port-del",	    [DIFF_GATEWAY_DEL] = "gateway-del",
+		[DIFF_BRIDGE_DEL] = "bridge-del",
 	};
 
 	return names[t];

@@ -2,10 +2,15 @@
 /*
  * diff - what to do so that the observed network becomes the desired one: an ordered list of operations.
  *
- * Pure. Order (facts §3 to §6): bridge, VXLAN device, gateways, ports (made down), self FDB, master FDB, neighbours, guards, ports up; then what is
- * too much, in reverse: neighbours, master FDB, self FDB, guards, ports shut and deleted, gateways. A network not desired at all: ports, vxlan, bridge.
+ * Pure. Order (facts §3 to §6): bridge, VXLAN device or uplink, gateways, ports (made down), self FDB, master FDB, neighbours, guards, ports up; then
+ * what is too much, in reverse: neighbours, master FDB, self FDB, guards, ports shut and deleted, gateways. A network not desired at all: ports, vxlan
+ * or uplink, bridge.
  * A MAC that moves (local port <-> vx, or between VTEPs) is one replace, never delete + add. `vxlan` that differs in what the
  * kernel cannot change (port, VNI, address family) is deleted and made again, and all its entries are filled in anew.
+ *
+ * Local networks: EGRESS has an uplink in place of the VXLAN device, and its gateways on that (new ones come with DIFF_UPLINK_ADD); BRIDGE has
+ * neither, and addresses that somebody added to it are left alone. Neither has neighbours. DIRECT has ports only: one that is observed but not up
+ * was made once and has not been seen since, and is asked for again (port_add finds it in place).
  */
 #pragma once
 #include "overlay/state.h"
@@ -16,6 +21,9 @@ enum diff_op_type {
 	DIFF_VXLAN_DEL,
 	DIFF_VXLAN_ADD,
 	DIFF_VXLAN_SET,
+	DIFF_UPLINK_ADD,
+	DIFF_UPLINK_SET,
+	DIFF_UPLINK_DEL,
 	DIFF_GATEWAY_ADD,
 	DIFF_PORT_ADD,
 	DIFF_PORT_SET,

@@ -12,5 +12,6 @@ void kernel_dump_done(struct kernel_dump *d)
 	free(d->vteps);
 	free(d->strays);
 	free(d->loose);
+	free(d->elems);
 	memset(d, 0, sizeof(*d));
 }

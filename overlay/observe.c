@@ -30,10 +30,22 @@ static bool vxlan_event(const struct state_net *net, const struct kernel_event *
 	       (ev->has_flags && net->vxlan_flags_ok != ev->flags_ok);
 }
 
+static bool uplink_event(const struct state_net *net, const struct kernel_event *ev)
+{
+	if (ev->deleted)
+		return net->uplink_exists;
+	if (!net->uplink_exists || net->uplink_up != ev->up || net->uplink_mtu != ev->mtu)
+		return true;
+	return strcmp(ev->name, STATE_EGRESS_INNER) == 0 && net->uplink_enslaved != ev->enslaved;
+}
+
 static bool port_event(const struct state_net *net, const struct kernel_event *ev)
 {
 	const struct state_port *p = state_net_port(net, ev->name);
 
+	/* Wired onto a bridge of the host by somebody: none of our business. */
+	if (!p && net->kind == STATE_BRIDGE && !state_port_in_host(ev->name))
+		return false;
 	/* Not ours any more: the echoes of a port being shut and deleted. One that is down does no harm until the audit. */
 	if (!p)
 		return !ev->deleted && ev->up;
@@ -45,19 +57,33 @@ static bool port_event(const struct state_net *net, const struct kernel_event *e
 
 static bool link_event(const struct state_net *net, const struct kernel_event *ev)
 {
-	if (strncmp(ev->name, "br", 2) == 0)
+	char bridge[IFNAMSIZ], vx[IFNAMSIZ];
+
+	state_net_bridge_name(net, bridge);
+	state_vxlan_name(net->vni, vx);
+	if (strncmp(ev->name, bridge, IFNAMSIZ) == 0)
 		return bridge_event(net, ev);
-	if (strncmp(ev->name, "vx", 2) == 0)
+	if (ev->ifindex != 0 && ev->ifindex == net->bridge_ifindex && !ev->deleted)
+		return true; /* somebody gave it another name */
+	if (net->kind == STATE_OVERLAY && strcmp(ev->name, vx) == 0)
 		return vxlan_event(net, ev);
+	if (net->kind == STATE_EGRESS &&
+	    (strcmp(ev->name, STATE_EGRESS_INNER) == 0 || strcmp(ev->name, STATE_EGRESS_HOST) == 0))
+		return uplink_event(net, ev);
 	return port_event(net, ev);
 }
 
 static bool fdb_event(const struct state_net *net, const struct kernel_event *ev)
 {
 	const struct state_fdb *f = state_net_fdb(net, &ev->fdb);
+	const struct state_port *p =
+		ev->fdb.where == STATE_FDB_MASTER ? state_net_port(net, ev->fdb.port) : NULL;
 	bool same = f && (f->where == STATE_FDB_SELF ? ip_eq(f->vtep, ev->fdb.vtep) :
 						       strcmp(f->port, ev->fdb.port) == 0);
 
+	/* Learnt behind a port that is open, or behind one that is not ours (the uplink, a port somebody wired onto a bridge of the host). */
+	if (!f && (p ? p->open : net->kind != STATE_OVERLAY))
+		return false;
 	return ev->deleted ? same : !same;
 }
 
@@ -65,6 +91,8 @@ static bool neigh_event(const struct state_net *net, const struct kernel_event *
 {
 	const struct state_neigh *g = state_net_neigh(net, ev->neigh.ip);
 
+	if (net->kind != STATE_OVERLAY)
+		return false; /* the kernel's own */
 	if (ev->deleted)
 		return g != NULL;
 	return !g || !mac_eq(g->mac, ev->neigh.mac);

@@ -472,3 +472,39 @@ void state_net_add_elem(struct state_net *n, const struct state_elem *el)
 	n->elems = room(n->elems, n->n_elems, sizeof(*n->elems));
 	n->elems[n->n_elems++] = *el;
 }
+
+/* ---- port security ---- */
+
+static void put_guard(struct state_guard *g, const struct state_port *p, struct mac mac,
+		      struct ip ip)
+{
+	memset(g, 0, sizeof(*g));
+	snprintf(g->port, sizeof(g->port), "%s", p->name);
+	g->mac = mac;
+	g->ip = ip;
+	g->security = p->security;
+}
+
+size_t state_port_guards(const struct state_port *p, struct state_guard ret[2])
+{
+	const struct ip any = { 0 };
+	size_t n = 0;
+
+	if (mac_is_zero(p->mac))
+		return 0;
+	switch ((enum state_security)p->security) {
+	case STATE_SECURE_MAC_IP:
+		if (ip_is_set(p->ip4))
+			put_guard(&ret[n++], p, p->mac, p->ip4);
+		if (ip_is_set(p->ip6))
+			put_guard(&ret[n++], p, p->mac, p->ip6);
+		break;
+	case STATE_SECURE_MAC:
+		put_guard(&ret[n++], p, p->mac, any);
+		break;
+	case STATE_SECURE_OFF:
+		put_guard(&ret[n++], p, (struct mac){ 0 }, any);
+		break;
+	}
+	return n;
+}

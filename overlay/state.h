@@ -240,3 +240,8 @@ struct state_guard {
 	struct ip ip;
 	uint8_t security; /* enum state_security */
 };
+/**
+ * state_port_guards() - the elements of a port, as its security, MAC and addresses have it, whether they stand or not
+ * Padding is zero: memcmp() compares. A port whose MAC is not known has none. Return: how many, 0 to 2.
+ */
+size_t state_port_guards(const struct state_port *p, struct state_guard ret[2]);
