@@ -125,7 +125,8 @@ struct kernel_ops {
 			struct err *e);
 	int (*link_set)(struct kernel *k, const struct kernel_link_set *s, struct err *e);
 	/* default_route: in the target namespace, replace the default route of each family by (gateway, @ifname); an unset gateway deletes those of its
-	 * family that lead through one of our interfaces' gateways (RTPROT of ours). -ENOENT as above. */
+	 * family that lead through one of our interfaces' gateways (RTPROT of ours); one of all zeros (ip_is_unspecified()) leaves its family as it is, where
+	 * that leads through another interface. @ifname is not looked at where no gateway is to be set. -ENOENT as above. */
 	int (*default_route)(struct kernel *k, const struct state_target *t, const char *ifname,
 			     struct ip gw4, struct ip gw6, struct err *e);
 	/* link_shut: down and off the bridge at once (port_shut of a detach): no packet passes afterwards. */
