@@ -19,16 +19,22 @@ enum fake_verb {
 	FAKE_DUMP_NET,
 	FAKE_BRIDGE_ADD,
 	FAKE_VXLAN_ADD,
+	FAKE_UPLINK_ADD,
 	FAKE_PORT_ADD,
 	FAKE_LINK_SET,
 	FAKE_LINK_SHUT,
 	FAKE_LINK_DEL,
+	FAKE_DIRECT_DEL,
 	FAKE_GATEWAY,
 	FAKE_FDB,
 	FAKE_NEIGH,
 	FAKE_GUARD,
+	FAKE_ELEMS,
 	FAKE_VTEPS,
 	FAKE_WATCH,
+	FAKE_DEFAULT_ROUTE,
+	FAKE_FORWARDING,
+	FAKE_OUTWARD_MTU,
 	FAKE_VERBS,
 };
 /* What another hand can do. Each picks the first object that it fits. */
@@ -69,7 +75,19 @@ enum fake_drift {
 	FAKE_ADD_PORT,
 	FAKE_ADD_GUARD,
 	FAKE_ADD_VTEP,
+	/* Of local networks only: */
+	FAKE_DROP_UPLINK,
+	FAKE_UPLINK_DOWN,
+	FAKE_UPLINK_MTU,
+	FAKE_UPLINK_FREE,
+	FAKE_LOCALNET_OFF,
+	FAKE_PORT_OPEN, /* the other kind of flags; no event tells which */
+	FAKE_BRIDGE_NAME, /* a bridge of the host gets another name */
+	FAKE_DROP_ELEM,
+	FAKE_MOVE_ELEM, /* maps to another port */
+	FAKE_ADD_ELEM,
 	FAKE_DRIFTS,
+	FAKE_OVERLAY_DRIFTS = FAKE_DROP_UPLINK,
 };
 
 struct fake_kernel;
@@ -86,6 +104,15 @@ void fake_kernel_put_vtep(struct fake_kernel *f, struct ip vtep);
 const struct state_net *fake_kernel_net(const struct fake_kernel *f, uint32_t vni);
 size_t fake_kernel_count(const struct fake_kernel *f); /* networks */
 size_t fake_kernel_guards(const struct fake_kernel *f);
+/** fake_kernel_elems() - of the host's sets, sorted; borrowed. @ret may be NULL. Return: how many. */
+size_t fake_kernel_elems(const struct fake_kernel *f, const struct state_elem **ret);
+/** fake_kernel_put_elem() - as if it had been there before. */
+void fake_kernel_put_elem(struct fake_kernel *f, const struct state_elem *el);
+/** fake_kernel_route() - the default route of the namespace at @path. Return: unset: none. @ret_ifname may be NULL. */
+struct ip fake_kernel_route(const struct fake_kernel *f, const char *path, int family,
+			    char ret_ifname[IFNAMSIZ]);
+/** fake_kernel_outward() - MTU of the way out; 0: there is none. 1500 at first. */
+void fake_kernel_outward(struct fake_kernel *f, uint32_t mtu);
 /** fake_kernel_is() - does the truth equal @want in all that the kernel knows? @e: the first difference. NULL @want: nothing of @vni is there. */
 bool fake_kernel_is(const struct fake_kernel *f, uint32_t vni, const struct state_net *want,
 		    struct err *e);

@@ -1,235 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What others do to fake_kernel: the test's preparations and questions, its faults, and another hand's changes. */
+/* What another hand does to fake_kernel. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "tests/fake/fake_kernel_priv.h"
 
-/* ---- preparations ---- */
-
-void fake_kernel_put(struct fake_kernel *f, const struct state_net *want)
-{
-	struct state_net *n = fake_net_make(f, want->vni);
-	bool mute = f->mute;
-
-	f->mute = true;
-	n->bridge_exists = want->bridge_exists;
-	n->bridge_ifindex = ++f->next_ifindex;
-	n->bridge_mac = want->bridge_mac;
-	n->bridge_mtu = want->bridge_mtu;
-	n->bridge_up = want->bridge_up;
-	memcpy(n->gateways, want->gateways, sizeof(n->gateways));
-	n->n_gateways = want->n_gateways;
-	n->vxlan_exists = want->vxlan_exists;
-	n->vxlan_ifindex = ++f->next_ifindex;
-	n->vtep = want->vtep;
-	n->port = want->port;
-	n->vxlan_mtu = want->vxlan_mtu;
-	n->vxlan_up = want->vxlan_up;
-	n->vxlan_enslaved = want->vxlan_enslaved;
-	n->vxlan_flags_ok = want->vxlan_flags_ok;
-	for (size_t i = 0; i < want->n_ports; i++) {
-		struct state_port p = want->ports[i];
-		struct state_guard g = { .mac = p.mac };
-
-		p.ifindex = ++f->next_ifindex;
-		state_net_put_port(n, &p);
-		memcpy(g.port, p.name, sizeof(g.port));
-		g.ip = p.ip4;
-		if (p.guard4)
-			fake_set_guard(f, &g, false);
-		g.ip = p.ip6;
-		if (p.guard6)
-			fake_set_guard(f, &g, false);
-	}
-	for (size_t i = 0; i < want->n_fdb; i++)
-		state_net_put_fdb(n, &want->fdb[i]);
-	for (size_t i = 0; i < want->n_neigh; i++)
-		state_net_put_neigh(n, &want->neigh[i]);
-	f->mute = mute;
-}
-
-void fake_kernel_put_vtep(struct fake_kernel *f, struct ip vtep)
-{
-	fake_set_vtep(f, vtep, false);
-}
-
-void fake_kernel_kill(struct fake_kernel *f, const char *path)
-{
-	fake_kernel_bury(f, path);
-	for (size_t i = 0; i < f->n_nets; i++) {
-		for (size_t j = f->nets[i]->n_ports; j-- > 0;) {
-			char name[IFNAMSIZ];
-
-			memcpy(name, f->nets[i]->ports[j].name, IFNAMSIZ);
-			if (strcmp(f->nets[i]->ports[j].target.path, path) == 0)
-				fake_drop_link(f, name, false);
-		}
-	}
-}
-
-void fake_kernel_bury(struct fake_kernel *f, const char *path)
-{
-	if (f->n_dead < FAKE_DEAD_MAX)
-		snprintf(f->dead[f->n_dead++], STATE_TARGET_PATH_MAX, "%s", path);
-}
-
-void fake_kernel_unground(struct fake_kernel *f)
-{
-	f->grounded = false;
-	fake_event_ground(f);
-}
-
-void fake_kernel_fail(struct fake_kernel *f, enum fake_verb v, unsigned nth, unsigned times,
-		      int status)
-{
-	f->faults[v] = (struct fake_fault){ .after = nth - 1, .times = times, .status = status };
-}
-
-void fake_kernel_fail_port(struct fake_kernel *f, const char *name, int status)
-{
-	snprintf(f->bad_port, sizeof(f->bad_port), "%s", name);
-	f->bad_port_status = status;
-}
-
-void fake_kernel_mute(struct fake_kernel *f, bool on)
-{
-	f->mute = on;
-}
-
-void fake_kernel_hold(struct fake_kernel *f, bool on)
-{
-	f->hold = on;
-	if (!on)
-		fake_wake(f);
-}
-
-void fake_kernel_lose(struct fake_kernel *f, unsigned n)
-{
-	f->lose = n + 1;
-}
-
-/* ---- questions ---- */
-
-const struct state_net *fake_kernel_net(const struct fake_kernel *f, uint32_t vni)
-{
-	return fake_net_find(f, vni);
-}
-
-size_t fake_kernel_count(const struct fake_kernel *f)
-{
-	return f->n_nets;
-}
-
-size_t fake_kernel_guards(const struct fake_kernel *f)
-{
-	return f->n_guards;
-}
-
-size_t fake_kernel_vteps(const struct fake_kernel *f, const struct ip **ret)
-{
-	if (ret)
-		*ret = f->vteps;
-	return f->n_vteps;
-}
-
-unsigned fake_kernel_calls(const struct fake_kernel *f, enum fake_verb v)
-{
-	return f->calls[v];
-}
-
-const char *fake_kernel_violation(const struct fake_kernel *f)
-{
-	return f->violation[0] ? f->violation : NULL;
-}
-
-static bool same_devices(const struct state_net *a, const struct state_net *b)
-{
-	if (a->bridge_exists != b->bridge_exists || a->vxlan_exists != b->vxlan_exists)
-		return false;
-	if (a->bridge_exists && (!mac_eq(a->bridge_mac, b->bridge_mac) ||
-				 a->bridge_mtu != b->bridge_mtu || a->bridge_up != b->bridge_up))
-		return false;
-	return !a->vxlan_exists ||
-	       (ip_eq(a->vtep, b->vtep) && a->port == b->port && a->vxlan_mtu == b->vxlan_mtu &&
-		a->vxlan_up == b->vxlan_up && a->vxlan_enslaved == b->vxlan_enslaved &&
-		a->vxlan_flags_ok == b->vxlan_flags_ok);
-}
-
-static bool same_port(const struct state_port *a, const struct state_port *b)
-{
-	return strcmp(a->name, b->name) == 0 && a->mtu == b->mtu && a->up == b->up &&
-	       a->enslaved == b->enslaved && a->flags_ok == b->flags_ok && a->guard4 == b->guard4 &&
-	       a->guard6 == b->guard6;
-}
-
-static int compare(const struct state_net *a, const struct state_net *b, struct err *e)
-{
-	if (!same_devices(a, b))
-		return err_set(e, -1, "devices differ");
-	if (a->n_gateways != b->n_gateways)
-		return err_set(e, -1, "%zu gateways, not %zu", a->n_gateways, b->n_gateways);
-	for (size_t i = 0; i < a->n_gateways; i++) {
-		if (!prefix_eq(a->gateways[i], b->gateways[i]))
-			return err_set(e, -1, "gateway %zu differs", i);
-	}
-	if (a->n_ports != b->n_ports)
-		return err_set(e, -1, "%zu ports, not %zu", a->n_ports, b->n_ports);
-	for (size_t i = 0; i < a->n_ports; i++) {
-		const struct state_port *p = &a->ports[i], *q = &b->ports[i];
-
-		if (!same_port(p, q))
-			return err_set(
-				e, -1,
-				"port %s, not %s: mtu %u/%u up %d/%d on %d/%d flags %d/%d v4 %d/%d v6 %d/%d",
-				p->name, q->name, p->mtu, q->mtu, p->up, q->up, p->enslaved,
-				q->enslaved, p->flags_ok, q->flags_ok, p->guard4, q->guard4,
-				p->guard6, q->guard6);
-	}
-	if (a->n_fdb != b->n_fdb)
-		return err_set(e, -1, "%zu fdb entries, not %zu", a->n_fdb, b->n_fdb);
-	for (size_t i = 0; i < a->n_fdb; i++) {
-		if (state_fdb_cmp(&a->fdb[i], &b->fdb[i]) != 0 ||
-		    !ip_eq(a->fdb[i].vtep, b->fdb[i].vtep) ||
-		    strcmp(a->fdb[i].port, b->fdb[i].port) != 0)
-			return err_set(e, -1, "fdb entry %zu differs", i);
-	}
-	if (a->n_neigh != b->n_neigh)
-		return err_set(e, -1, "%zu neighbours, not %zu", a->n_neigh, b->n_neigh);
-	for (size_t i = 0; i < a->n_neigh; i++) {
-		if (!ip_eq(a->neigh[i].ip, b->neigh[i].ip) ||
-		    !mac_eq(a->neigh[i].mac, b->neigh[i].mac))
-			return err_set(e, -1, "neighbour %zu differs", i);
-	}
-	return 0;
-}
-
-bool fake_kernel_is(const struct fake_kernel *f, uint32_t vni, const struct state_net *want,
-		    struct err *e)
-{
-	const struct state_net *n = fake_net_find(f, vni);
-	_cleanup_state_net_ struct state_net *seen = NULL;
-
-	if (!n || !want) {
-		if (!n == !want)
-			return true;
-		err_set(e, -1, n ? "network %u is there" : "network %u is missing", vni);
-		return false;
-	}
-	seen = fake_observe(f, n);
-	return compare(seen, want, e) == 0;
-}
-
 /* ---- another hand: links ---- */
-
-static bool drop_named(struct fake_kernel *f, void (*name_of)(uint32_t, char *), uint32_t vni)
-{
-	char name[IFNAMSIZ];
-
-	name_of(vni, name);
-	return fake_drop_link(f, name, false);
-}
 
 static bool touch_bridge(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
@@ -237,15 +14,21 @@ static bool touch_bridge(struct fake_kernel *f, struct state_net *n, enum fake_d
 
 	if (!n->bridge_exists)
 		return false;
-	state_bridge_name(n->vni, name);
+	state_net_bridge_name(n, name);
 	if (what == FAKE_BRIDGE_DOWN) {
 		n->bridge_up = false;
 		fake_event_link(f, n, name, false);
 		fake_lose_neigh(f, n);
-		fake_lose_gateways(f, n, false);
+		if (n->kind != STATE_EGRESS)
+			fake_lose_gateways(f, n, false);
 		return true;
 	}
-	if (what == FAKE_BRIDGE_MTU)
+	if (what == FAKE_BRIDGE_NAME) {
+		if (n->kind != STATE_BRIDGE)
+			return false;
+		snprintf(n->bridge, sizeof(n->bridge), "other%u", n->vni % 1000);
+		memcpy(name, n->bridge, sizeof(name));
+	} else if (what == FAKE_BRIDGE_MTU)
 		n->bridge_mtu = 1280;
 	else
 		n->bridge_mac.b[5] ^= 1;
@@ -285,12 +68,63 @@ static bool touch_vxlan(struct fake_kernel *f, struct state_net *n, enum fake_dr
 	return true;
 }
 
+static bool touch_uplink(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
+{
+	if (!n->uplink_exists)
+		return false;
+	if (what == FAKE_UPLINK_FREE) {
+		fake_unslave(f, n, STATE_EGRESS_INNER);
+		return true;
+	}
+	if (what == FAKE_UPLINK_DOWN)
+		n->uplink_up = false;
+	else
+		n->uplink_mtu = 1280;
+	fake_event_link(f, n, STATE_EGRESS_HOST, false);
+	if (what == FAKE_UPLINK_DOWN)
+		fake_lose_gateways(f, n, false);
+	return true;
+}
+
+/* A sysctl: heard of as part of the ground. */
+static bool touch_localnet(struct fake_kernel *f, struct state_net *n)
+{
+	if (!n->localnet_ok)
+		return false;
+	n->localnet_ok = false;
+	fake_event_ground(f);
+	return true;
+}
+
+static bool touch_elem(struct fake_kernel *f, enum fake_drift what)
+{
+	struct state_elem stray = state_elem_ifname(STATE_SET_MASQ4, "stray0");
+
+	if (what == FAKE_ADD_ELEM) {
+		fake_set_elem(f, &stray, false);
+	} else if (what == FAKE_DROP_ELEM) {
+		if (f->n_elems == 0)
+			return false;
+		f->n_elems--;
+	} else {
+		size_t i = 0;
+
+		while (i < f->n_elems && f->elems[i].set != STATE_SET_PUBLISH)
+			i++;
+		if (i == f->n_elems)
+			return false;
+		f->elems[i].to_port ^= 1;
+	}
+	fake_event_ground(f);
+	return true;
+}
+
 static bool touch_port(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
 	struct state_port *p = n->n_ports ? &n->ports[0] : NULL;
 	char name[IFNAMSIZ];
 
-	if (!p)
+	if (!p || n->kind == STATE_DIRECT)
 		return false;
 	memcpy(name, p->name, IFNAMSIZ);
 	if (what == FAKE_PORT_FREE || what == FAKE_PORT_LOOSE)
@@ -299,6 +133,8 @@ static bool touch_port(struct fake_kernel *f, struct state_net *n, enum fake_dri
 		p->up = false;
 	else if (what == FAKE_PORT_MTU)
 		p->mtu = 1280;
+	else if (what == FAKE_PORT_OPEN)
+		p->open = !p->open; /* a foreign kind of flags, as an event tells it */
 	else
 		p->flags_ok = false;
 	fake_event_link(f, n, name, false);
@@ -327,7 +163,9 @@ static bool touch_fdb(struct fake_kernel *f, struct state_net *n, enum fake_drif
 	struct state_fdb e = { .where = master ? STATE_FDB_MASTER : STATE_FDB_SELF };
 	struct state_fdb *have = find_fdb(n, e.where, what == FAKE_DROP_FLOOD);
 
-	if (!n->bridge_exists || !n->vxlan_exists || (!add && !have))
+	if (!n->bridge_exists || (!master && !n->vxlan_exists) || (!add && !have) ||
+	    (master && n->kind != STATE_OVERLAY &&
+	     (n->n_ports < 2 || n->ports[0].security == STATE_SECURE_OFF /* learnt */)))
 		return false;
 	if (add)
 		e.mac = foreign;
@@ -337,6 +175,9 @@ static bool touch_fdb(struct fake_kernel *f, struct state_net *n, enum fake_drif
 		e.vtep = master ? (struct ip){ 0 } : ip_v4(0x0a090909);
 		if (master && strncmp(e.port, "vx", 2) == 0 && n->n_ports > 0)
 			memcpy(e.port, n->ports[0].name, sizeof(e.port));
+		else if (master && n->kind != STATE_OVERLAY)
+			memcpy(e.port, n->ports[strcmp(e.port, n->ports[0].name) == 0].name,
+			       sizeof(e.port));
 		else if (master)
 			state_vxlan_name(n->vni, e.port);
 	}
@@ -349,7 +190,8 @@ static bool touch_neigh(struct fake_kernel *f, struct state_net *n, enum fake_dr
 {
 	struct state_neigh g = { .ip = ip_v4(0x0a0000fe), .mac = { { 2, 9, 9, 9, 9, 9 } } };
 
-	if (!n->bridge_exists || (what != FAKE_ADD_NEIGH && n->n_neigh == 0))
+	if (n->kind != STATE_OVERLAY || !n->bridge_exists ||
+	    (what != FAKE_ADD_NEIGH && n->n_neigh == 0))
 		return false;
 	if (what != FAKE_ADD_NEIGH)
 		g.ip = n->neigh[0].ip;
@@ -361,7 +203,8 @@ static bool touch_gateway(struct fake_kernel *f, struct state_net *n, bool del)
 {
 	struct prefix gw = { .ip = ip_v4(0x0a4d4d4d), .len = 24 };
 
-	if (!n->bridge_exists || (del && n->n_gateways == 0))
+	if (!(n->kind == STATE_EGRESS ? n->uplink_exists : n->bridge_exists) ||
+	    (del && n->n_gateways == 0))
 		return false;
 	fake_set_gateway(f, n, del ? n->gateways[0] : gw, del);
 	return true;
@@ -375,10 +218,14 @@ static bool add_port(struct fake_kernel *f, struct state_net *n)
 		.name = "veffffffffffff", .mtu = 1500, .up = true, .enslaved = true
 	};
 
+	if (!n->bridge_exists)
+		return false;
+	if (n->kind == STATE_BRIDGE)
+		snprintf(p.name, sizeof(p.name), "ovpffffffffffff");
 	p.ifindex = ++f->next_ifindex;
 	state_net_put_port(n, &p);
 	fake_event_link(f, n, p.name, false);
-	return n->bridge_exists;
+	return true;
 }
 
 static bool loosen(struct fake_kernel *f, struct state_net *n)
@@ -402,7 +249,7 @@ static bool touch_elements(struct fake_kernel *f, enum fake_drift what)
 		return false;
 	if (what == FAKE_DROP_TABLES) {
 		f->grounded = false;
-		f->n_guards = f->n_vteps = 0;
+		f->n_guards = f->n_vteps = f->n_elems = 0;
 	} else if (what == FAKE_DROP_GUARD)
 		f->n_guards--;
 	else if (what == FAKE_DROP_VTEP)
@@ -417,9 +264,20 @@ static bool touch_elements(struct fake_kernel *f, enum fake_drift what)
 
 static bool drop_namespace(struct fake_kernel *f)
 {
-	for (size_t i = 0; i < f->n_nets; i++)
-		state_net_free(f->nets[i]);
-	f->n_nets = f->n_guards = 0;
+	size_t nets = 0, guards = 0;
+
+	for (size_t i = 0; i < f->n_nets; i++) {
+		if (f->nets[i]->kind == STATE_BRIDGE || f->nets[i]->kind == STATE_DIRECT)
+			f->nets[nets++] = f->nets[i];
+		else
+			state_net_free(f->nets[i]);
+	}
+	f->n_nets = nets;
+	for (size_t i = 0; i < f->n_guards; i++) {
+		if (state_port_in_host(f->guards[i].port))
+			f->guards[guards++] = f->guards[i];
+	}
+	f->n_guards = guards;
 	f->grounded = f->namespace_is_there = false;
 	fake_event_ground(f);
 	return true;
@@ -434,11 +292,25 @@ bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni
 		return false;
 	switch (what) {
 	case FAKE_DROP_BRIDGE:
-		return drop_named(f, state_bridge_name, vni);
+		state_net_bridge_name(n, name);
+		return fake_drop_link(f, name, false);
 	case FAKE_DROP_VXLAN:
-		return drop_named(f, state_vxlan_name, vni);
+		state_vxlan_name(vni, name);
+		return fake_drop_link(f, name, false);
+	case FAKE_DROP_UPLINK:
+		return fake_drop_link(f, STATE_EGRESS_HOST, false);
+	case FAKE_UPLINK_DOWN:
+	case FAKE_UPLINK_MTU:
+	case FAKE_UPLINK_FREE:
+		return touch_uplink(f, n, what);
+	case FAKE_LOCALNET_OFF:
+		return touch_localnet(f, n);
+	case FAKE_DROP_ELEM:
+	case FAKE_MOVE_ELEM:
+	case FAKE_ADD_ELEM:
+		return touch_elem(f, what);
 	case FAKE_DROP_PORT:
-		if (n->n_ports == 0)
+		if (n->n_ports == 0 || n->kind == STATE_DIRECT)
 			return false;
 		memcpy(name, n->ports[0].name, IFNAMSIZ);
 		return fake_drop_link(f, name, false);
@@ -468,6 +340,7 @@ bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni
 	case FAKE_BRIDGE_DOWN:
 	case FAKE_BRIDGE_MAC:
 	case FAKE_BRIDGE_MTU:
+	case FAKE_BRIDGE_NAME:
 		return touch_bridge(f, n, what);
 	case FAKE_VXLAN_DOWN:
 	case FAKE_VXLAN_MTU:
@@ -480,6 +353,7 @@ bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni
 	case FAKE_PORT_MTU:
 	case FAKE_PORT_FREE:
 	case FAKE_PORT_FLAGS:
+	case FAKE_PORT_OPEN:
 		return touch_port(f, n, what);
 	case FAKE_PORT_LOOSE:
 		return loosen(f, n);
@@ -520,6 +394,7 @@ const char *fake_drift_name(enum fake_drift what)
 		[FAKE_PORT_FREE] = "port off its bridge",
 		[FAKE_PORT_LOOSE] = "port loose",
 		[FAKE_PORT_FLAGS] = "port flags",
+		[FAKE_PORT_OPEN] = "port open",
 		[FAKE_MOVE_SELF] = "self entry moved",
 		[FAKE_MOVE_MASTER] = "master entry moved",
 		[FAKE_MOVE_NEIGH] = "neighbour changed",
@@ -530,6 +405,15 @@ const char *fake_drift_name(enum fake_drift what)
 		[FAKE_ADD_PORT] = "port added",
 		[FAKE_ADD_GUARD] = "element added",
 		[FAKE_ADD_VTEP] = "vtep added",
+		[FAKE_DROP_UPLINK] = "uplink deleted",
+		[FAKE_UPLINK_DOWN] = "uplink down",
+		[FAKE_UPLINK_MTU] = "uplink mtu",
+		[FAKE_UPLINK_FREE] = "uplink off its bridge",
+		[FAKE_LOCALNET_OFF] = "route_localnet off",
+		[FAKE_BRIDGE_NAME] = "bridge renamed",
+		[FAKE_DROP_ELEM] = "host element deleted",
+		[FAKE_MOVE_ELEM] = "host element changed",
+		[FAKE_ADD_ELEM] = "host element added",
 	};
 
 	return what < FAKE_DRIFTS ? names[what] : "?";

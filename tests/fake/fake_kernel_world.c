@@ -34,7 +34,8 @@ void fake_net_tidy(struct fake_kernel *f, uint32_t vni)
 	for (size_t i = 0; i < f->n_nets; i++) {
 		struct state_net *n = f->nets[i];
 
-		if (n->vni != vni || n->bridge_exists || n->vxlan_exists || n->n_ports > 0)
+		if (n->vni != vni || n->bridge_exists || n->vxlan_exists || n->uplink_exists ||
+		    n->n_ports > 0)
 			continue;
 		state_net_free(n);
 		f->nets[i] = f->nets[--f->n_nets];
@@ -42,17 +43,34 @@ void fake_net_tidy(struct fake_kernel *f, uint32_t vni)
 	}
 }
 
+bool fake_part_of(const struct state_net *n, const char *name, enum fake_part *ret)
+{
+	char br[IFNAMSIZ], vx[IFNAMSIZ];
+
+	state_net_bridge_name(n, br);
+	state_vxlan_name(n->vni, vx);
+	if (n->bridge_exists && strcmp(br, name) == 0)
+		*ret = FAKE_PART_BRIDGE;
+	else if (n->vxlan_exists && strcmp(vx, name) == 0)
+		*ret = FAKE_PART_VXLAN;
+	else if (n->uplink_exists && strcmp(name, STATE_EGRESS_INNER) == 0)
+		*ret = FAKE_PART_INNER;
+	else if (n->uplink_exists && strcmp(name, STATE_EGRESS_HOST) == 0)
+		*ret = FAKE_PART_OUTER;
+	else if (state_net_port(n, name))
+		*ret = FAKE_PART_PORT;
+	else
+		return false;
+	return true;
+}
+
 struct state_net *fake_net_of(const struct fake_kernel *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_nets; i++) {
-		struct state_net *n = f->nets[i];
-		char br[IFNAMSIZ], vx[IFNAMSIZ];
+		enum fake_part part;
 
-		state_bridge_name(n->vni, br);
-		state_vxlan_name(n->vni, vx);
-		if ((n->bridge_exists && strcmp(br, name) == 0) ||
-		    (n->vxlan_exists && strcmp(vx, name) == 0) || state_net_port(n, name))
-			return n;
+		if (fake_part_of(f->nets[i], name, &part))
+			return f->nets[i];
 	}
 	return NULL;
 }
@@ -106,26 +124,39 @@ void fake_event_link(struct fake_kernel *f, const struct state_net *n, const cha
 {
 	struct kernel_event ev = { .type = KERNEL_EVENT_LINK, .deleted = deleted, .vni = n->vni };
 	const struct state_port *p = state_net_port(n, name);
+	enum fake_part part;
 
+	if (n->kind == STATE_DIRECT || !fake_part_of(n, name, &part))
+		return;
 	snprintf(ev.name, sizeof(ev.name), "%s", name);
-	if (strncmp(name, "br", 2) == 0) {
+	switch (part) {
+	case FAKE_PART_BRIDGE:
 		ev.ifindex = n->bridge_ifindex;
 		ev.mtu = n->bridge_mtu;
 		ev.up = n->bridge_up;
 		ev.mac = n->bridge_mac;
-	} else if (strncmp(name, "vx", 2) == 0) {
+		break;
+	case FAKE_PART_VXLAN:
 		ev.ifindex = n->vxlan_ifindex;
 		ev.mtu = n->vxlan_mtu;
 		ev.up = n->vxlan_up;
 		ev.enslaved = ev.has_flags = n->vxlan_enslaved;
 		ev.flags_ok = n->vxlan_flags_ok;
 		ev.vtep = n->vtep;
-	} else if (p) {
+		break;
+	case FAKE_PART_INNER:
+	case FAKE_PART_OUTER:
+		ev.mtu = n->uplink_mtu;
+		ev.up = n->uplink_up;
+		ev.enslaved = part == FAKE_PART_INNER && n->uplink_enslaved;
+		break;
+	case FAKE_PART_PORT:
 		ev.ifindex = p->ifindex;
 		ev.mtu = p->mtu;
 		ev.up = p->up;
 		ev.enslaved = ev.has_flags = p->enslaved;
 		ev.flags_ok = p->flags_ok;
+		break;
 	}
 	fake_event(f, &ev);
 }
@@ -233,7 +264,9 @@ void fake_unslave(struct fake_kernel *f, struct state_net *n, const char *name)
 
 	fake_lose_fdb(f, n, name);
 	if (p)
-		p->enslaved = p->flags_ok = false;
+		p->enslaved = p->flags_ok = p->open = false;
+	else if (strcmp(name, STATE_EGRESS_INNER) == 0)
+		n->uplink_enslaved = false;
 	else
 		n->vxlan_enslaved = n->vxlan_flags_ok = false;
 	fake_event_link(f, n, name, false);
@@ -245,17 +278,21 @@ static void lose_bridge(struct fake_kernel *f, struct state_net *n)
 
 	fake_lose_fdb(f, n, NULL);
 	fake_lose_neigh(f, n);
-	fake_lose_gateways(f, n, true);
+	if (n->kind != STATE_EGRESS)
+		fake_lose_gateways(f, n, true);
 	for (size_t i = 0; i < n->n_ports; i++)
 		fake_unslave(f, n, n->ports[i].name);
 	state_vxlan_name(n->vni, vx);
 	if (n->vxlan_exists)
 		fake_unslave(f, n, vx);
+	if (n->uplink_exists)
+		fake_unslave(f, n, STATE_EGRESS_INNER);
 }
 
 bool fake_drop_link(struct fake_kernel *f, const char *name, bool silent)
 {
 	struct state_net *n = fake_net_of(f, name);
+	enum fake_part part;
 
 	for (size_t i = 0; i < f->n_loose; i++) {
 		if (strcmp(f->loose[i], name) != 0)
@@ -263,23 +300,33 @@ bool fake_drop_link(struct fake_kernel *f, const char *name, bool silent)
 		memmove(f->loose[i], f->loose[--f->n_loose], IFNAMSIZ);
 		return true;
 	}
-	if (!n)
+	if (!n || !fake_part_of(n, name, &part))
 		return false;
-	if (name[0] == 'b') {
+	if (part == FAKE_PART_BRIDGE)
 		lose_bridge(f, n);
-	} else {
+	else
 		fake_lose_fdb(f, n, name);
-		if (name[1] == 'x')
-			fake_lose_self(f, n);
-	}
+	if (part == FAKE_PART_VXLAN)
+		fake_lose_self(f, n);
+	if (part == FAKE_PART_INNER || part == FAKE_PART_OUTER)
+		fake_lose_gateways(f, n, true);
 	if (!silent)
 		fake_event_link(f, n, name, true);
-	if (name[0] == 'b')
+	switch (part) {
+	case FAKE_PART_BRIDGE:
 		n->bridge_exists = false;
-	else if (name[1] == 'x')
+		break;
+	case FAKE_PART_VXLAN:
 		n->vxlan_exists = n->vxlan_enslaved = false;
-	else
+		break;
+	case FAKE_PART_INNER:
+	case FAKE_PART_OUTER:
+		n->uplink_exists = n->uplink_up = n->uplink_enslaved = n->localnet_ok = false;
+		break;
+	case FAKE_PART_PORT:
 		state_net_drop_port(n, name);
+		break;
+	}
 	fake_net_tidy(f, n->vni);
 	return true;
 }
@@ -323,12 +370,25 @@ void fake_set_vtep(struct fake_kernel *f, struct ip ip, bool del)
 	f->n_vteps++;
 }
 
-bool fake_has_guard(const struct fake_kernel *f, const struct state_port *p, struct ip ip)
+bool fake_has_guard(const struct fake_kernel *f, const struct state_guard *g)
 {
 	for (size_t i = 0; i < f->n_guards; i++) {
-		const struct state_guard *g = &f->guards[i];
+		const struct state_guard *o = &f->guards[i];
 
-		if (strcmp(g->port, p->name) == 0 && mac_eq(g->mac, p->mac) && ip_eq(g->ip, ip))
+		if (strcmp(o->port, g->port) == 0 && mac_eq(o->mac, g->mac) && ip_eq(o->ip, g->ip))
+			return true;
+	}
+	return false;
+}
+
+/* Of a port: does the element of this family stand, or that of no address? */
+static bool guarded(const struct fake_kernel *f, const struct state_port *p, bool six)
+{
+	struct state_guard g[2];
+	size_t n = state_port_guards(p, g);
+
+	for (size_t i = 0; i < n; i++) {
+		if ((g[i].ip.family == AF_INET6) == six && fake_has_guard(f, &g[i]))
 			return true;
 	}
 	return false;
@@ -349,11 +409,12 @@ struct state_net *fake_observe(const struct fake_kernel *f, const struct state_n
 					.up = t->up,
 					.enslaved = t->enslaved,
 					.flags_ok = t->flags_ok,
+					.open = t->open,
 					.ifindex = t->ifindex };
 
 		memcpy(p.name, t->name, sizeof(p.name));
-		p.guard4 = ip_is_set(t->ip4) && fake_has_guard(f, t, t->ip4);
-		p.guard6 = ip_is_set(t->ip6) && fake_has_guard(f, t, t->ip6);
+		p.guard4 = guarded(f, t, false);
+		p.guard6 = guarded(f, t, true);
 		state_net_add_port(o, &p);
 	}
 	for (size_t i = 0; i < n->n_fdb; i++)

@@ -169,6 +169,96 @@ struct state_net *state_lab_random(uint32_t vni, uint64_t *seed)
 	return n;
 }
 
+/* ---- local networks ---- */
+
+static void add_local_port(struct state_net *n, unsigned k, bool shut)
+{
+	struct state_port p = state_lab_port(n->vni, k);
+	bool direct = n->kind == STATE_DIRECT;
+
+	state_net_port_name(n, p.endpoint, p.name);
+	p.mtu = p.container_mtu = direct ? STATE_LAB_MTU : n->bridge_mtu;
+	p.security = (uint8_t)(n->kind == STATE_BRIDGE ? n->vni % 3 : STATE_SECURE_MAC_IP);
+	p.open = p.security == STATE_SECURE_OFF;
+	p.up = !shut;
+	p.enslaved = p.flags_ok = !direct;
+	p.guard4 = !shut && !direct;
+	p.guard6 = p.guard4 && p.security == STATE_SECURE_MAC_IP;
+	state_net_add_port(n, &p);
+	if (!shut && !direct && !p.open) {
+		struct state_fdb f = { .where = STATE_FDB_MASTER, .mac = p.mac };
+
+		memcpy(f.port, p.name, sizeof(f.port));
+		state_net_add_fdb(n, &f);
+	}
+	if (!shut && !direct) {
+		const char *ifname = n->kind == STATE_EGRESS ? STATE_EGRESS_HOST : n->bridge;
+		uint16_t port = (uint16_t)(10000 + (n->vni & 0xff) * 100 + k);
+		struct state_elem member = state_elem_member(p.ip4, ifname);
+		struct state_elem to = state_elem_publish(6, (struct ip){ 0 }, port, p.ip4, 80);
+
+		state_net_add_elem(n, &member);
+		state_net_add_elem(n, &to);
+	}
+}
+
+static struct state_net *local_devices(enum state_kind kind, uint32_t key, uint32_t mtu)
+{
+	struct state_net *n = state_net_new(key);
+	struct state_elem el;
+
+	n->kind = kind;
+	n->complete = true;
+	if (kind == STATE_DIRECT) {
+		snprintf(n->parent, sizeof(n->parent), "eth0");
+		snprintf(n->driver, sizeof(n->driver), "macvlan");
+		snprintf(n->mode, sizeof(n->mode), "bridge");
+		return n;
+	}
+	n->bridge_exists = n->bridge_up = n->localnet_ok = true;
+	n->bridge_mac = state_bridge_mac(key);
+	n->bridge_mtu = mtu;
+	n->gateways[n->n_gateways++] =
+		(struct prefix){ .ip = ip_add(ip4_of(key, 0), -1), .len = 14 };
+	n->gateways[n->n_gateways++] = (struct prefix){ .ip = ip6_of(key, 0xffffff), .len = 64 };
+	if (kind == STATE_EGRESS) {
+		n->uplink_exists = n->uplink_up = n->uplink_enslaved = true;
+		n->uplink_mtu = mtu;
+	} else {
+		snprintf(n->bridge, sizeof(n->bridge), "ovl-%u", key & 0xff);
+	}
+	el = state_elem_ifname(STATE_SET_BRIDGES,
+			       kind == STATE_EGRESS ? STATE_EGRESS_HOST : n->bridge);
+	state_net_add_elem(n, &el);
+	return n;
+}
+
+struct state_net *state_lab_local(enum state_kind kind, uint32_t key, unsigned n_locals)
+{
+	struct state_net *n = local_devices(kind, key, STATE_LAB_MTU);
+
+	for (unsigned k = 0; k < n_locals; k++)
+		add_local_port(n, k, false);
+	state_net_sort(n);
+	return n;
+}
+
+struct state_net *state_lab_random_local(enum state_kind kind, uint32_t key, uint64_t *seed)
+{
+	struct state_net *n = local_devices(kind, key, backoff_rand(seed) % 3 ? 1500 : 9000);
+
+	if (backoff_rand(seed) % 3 == 0)
+		n->n_gateways = 1;
+	for (unsigned k = 0; k < UNIVERSE; k++) {
+		unsigned what = (unsigned)(backoff_rand(seed) % 6);
+
+		if (what < 2 || (what == 2 && kind != STATE_DIRECT))
+			add_local_port(n, k, what == 2);
+	}
+	state_net_sort(n);
+	return n;
+}
+
 static void *dup_array(const void *p, size_t n, size_t size)
 {
 	return n ? mem_dup(p, n * size) : NULL;
@@ -181,6 +271,7 @@ struct state_net *state_lab_dup(const struct state_net *n)
 	d->ports = dup_array(n->ports, n->n_ports, sizeof(*n->ports));
 	d->fdb = dup_array(n->fdb, n->n_fdb, sizeof(*n->fdb));
 	d->neigh = dup_array(n->neigh, n->n_neigh, sizeof(*n->neigh));
+	d->elems = dup_array(n->elems, n->n_elems, sizeof(*n->elems));
 	return d;
 }
 

@@ -23,6 +23,10 @@ void state_lab_add_remote(struct state_net *n, unsigned k, struct ip vtep);
 struct state_net *state_lab_make(uint32_t vni, unsigned n_locals, unsigned n_remotes);
 /** state_lab_random() - anything that compile could make of a network. */
 struct state_net *state_lab_random(uint32_t vni, uint64_t *seed);
+/** state_lab_local() - a local network with its elements; its security follows from the key (bridges only). Sorted. */
+struct state_net *state_lab_local(enum state_kind kind, uint32_t key, unsigned n_locals);
+/** state_lab_random_local() - anything that compile could make of one. */
+struct state_net *state_lab_random_local(enum state_kind kind, uint32_t key, uint64_t *seed);
 struct state_net *state_lab_dup(const struct state_net *n);
 /** state_lab_converge() - dump, diff, apply until nothing differs. Return: 0, the last error, -ELOOP: it does not come to rest. */
 int state_lab_converge(struct fake_kernel *f, uint32_t vni, const struct state_net *want,

@@ -35,7 +35,7 @@ static void any_start(struct fake_kernel *f, uint64_t *seed)
 		return;
 	fake_kernel_put(f, old);
 	while (n-- > 0) {
-		enum fake_drift what = (enum fake_drift)(backoff_rand(seed) % FAKE_DRIFTS);
+		enum fake_drift what = (enum fake_drift)(backoff_rand(seed) % FAKE_OVERLAY_DRIFTS);
 
 		if (what != FAKE_DROP_TABLES && what != FAKE_DROP_NAMESPACE &&
 		    what != FAKE_PORT_LOOSE)

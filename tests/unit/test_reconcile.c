@@ -237,7 +237,7 @@ static void every_drift_is_repaired(void **state)
 	lab_want(w, 1, 1, 1);
 	lab_settle(w, "made");
 	lab_quiet(w);
-	for (int d = 0; d < FAKE_DRIFTS; d++) {
+	for (int d = 0; d < FAKE_OVERLAY_DRIFTS; d++) {
 		unsigned before = w->n_drift;
 
 		if (!fake_kernel_drift(w->f, (enum fake_drift)d, LAB_VNI))
@@ -256,12 +256,12 @@ static void what_no_event_told_the_audit_finds(void **state)
 	lab_want(w, 0, 2, 6);
 	lab_settle(w, "made");
 	fake_kernel_mute(w->f, true);
-	for (int d = 0; d < FAKE_DRIFTS; d++) {
+	for (int d = 0; d < FAKE_OVERLAY_DRIFTS; d++) {
 		assert_true(fake_kernel_drift(w->f, (enum fake_drift)d, LAB_VNI));
 		reconcile_audit(w->r);
 		lab_settle(w, fake_drift_name((enum fake_drift)d));
 	}
-	assert_true(w->n_drift > FAKE_DRIFTS / 2);
+	assert_true(w->n_drift > FAKE_OVERLAY_DRIFTS / 2);
 }
 
 static void lost_events_mean_a_dump(void **state)
