@@ -40,26 +40,45 @@ int nft_event_open(int nsfd, struct err *e)
 }
 
 /* Every kind of object names its table in attribute 1; the end of a transaction (NEWGEN) has none of ours. */
-static bool names_table(const struct nlmsghdr *nlh, const char *table)
+static const char *table_of(const struct nlmsghdr *nlh, uint8_t *ret_family)
 {
 	const struct nlattr *a;
 
 	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_NFTABLES ||
 	    NFNL_MSG_TYPE(nlh->nlmsg_type) == NFT_MSG_NEWGEN ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(struct nfgenmsg))
-		return false;
-	uint8_t family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
-	if (family != NFPROTO_INET && family != NFPROTO_BRIDGE)
-		return false;
+		return NULL;
+	*ret_family = ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family;
 	mnl_attr_for_each(a, nlh, sizeof(struct nfgenmsg)) {
 		if (mnl_attr_get_type(a) == NFTA_TABLE_NAME)
-			return mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0 &&
-			       strcmp(mnl_attr_get_str(a), table) == 0;
+			return mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0 ?
+				       mnl_attr_get_str(a) :
+				       NULL;
 	}
-	return false;
+	return NULL;
 }
 
-bool nft_event_read(int fd, const char *table, uint32_t own_portid)
+static bool is_ours(const struct nlmsghdr *nlh, const char *table)
+{
+	uint8_t family;
+	const char *name = table_of(nlh, &family);
+
+	return name && (family == NFPROTO_INET || family == NFPROTO_BRIDGE) &&
+	       strcmp(name, table) == 0;
+}
+
+static bool is_others(const struct nlmsghdr *nlh, const char *table)
+{
+	uint8_t family;
+	const char *name = table_of(nlh, &family);
+
+	return name &&
+	       (family == NFPROTO_IPV4 || family == NFPROTO_IPV6 || family == NFPROTO_INET) &&
+	       strcmp(name, table) != 0;
+}
+
+static bool read_events(int fd, bool (*match)(const struct nlmsghdr *, const char *),
+			const char *table, uint32_t own_portid)
 {
 	_cleanup_free_ char *rx = mem_alloc(NFT_EVENT_RX_MAX);
 	bool changed = false;
@@ -81,6 +100,16 @@ bool nft_event_read(int fd, const char *table, uint32_t own_portid)
 		const struct nlmsghdr *nlh = (const struct nlmsghdr *)rx;
 		for (int left = (int)n; !changed && mnl_nlmsg_ok(nlh, left);
 		     nlh = mnl_nlmsg_next(nlh, &left))
-			changed = nlh->nlmsg_pid != own_portid && names_table(nlh, table);
+			changed = nlh->nlmsg_pid != own_portid && match(nlh, table);
 	}
+}
+
+bool nft_event_read(int fd, const char *table, uint32_t own_portid)
+{
+	return read_events(fd, is_ours, table, own_portid);
+}
+
+bool nft_event_read_others(int fd, const char *table, uint32_t own_portid)
+{
+	return read_events(fd, is_others, table, own_portid);
 }

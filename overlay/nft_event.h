@@ -15,3 +15,5 @@ int nft_event_open(int nsfd, struct err *e);
  * Return: true when another changed it, or notifications were lost (ENOBUFS)
  */
 bool nft_event_read(int fd, const char *table, uint32_t own_portid);
+/** nft_event_read_others() - the same, for all tables of ip, ip6 and inet but those called @table. */
+bool nft_event_read_others(int fd, const char *table, uint32_t own_portid);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "overlay/coexist.h"
+#include <errno.h>
+#include <string.h>
+#include "base/mem.h"
+#include "overlay/coexist_priv.h"
+#include "overlay/nft_event.h"
+
+/* Somebody writes while we read: another look. Each takes a millisecond, a dockerd's start some hundred transactions. */
+#define TRIES 50
+
+int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e)
+{
+	struct coexist *c = mem_alloc(sizeof(*c));
+	int r;
+
+	c->vxlan_port = vxlan_port;
+	c->event_fd = nft_event_open(-1, e);
+	r = c->event_fd < 0 ? c->event_fd : nft_sock_open(-1, &c->sock, e);
+	if (r < 0) {
+		coexist_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void coexist_free(struct coexist *c)
+{
+	if (!c)
+		return;
+	coexist_findings_clear(c);
+	nft_sock_close(c->sock);
+	if (c->event_fd >= 0)
+		close(c->event_fd);
+	free(c);
+}
+
+bool coexist_drops(const struct nft_foreign_chain *c)
+{
+	for (size_t i = 0; i < c->n_rules; i++) {
+		if (!c->rules[i].plain)
+			continue;
+		if (c->rules[i].verdict == NFT_FOREIGN_DROP)
+			return true;
+		if (c->rules[i].verdict == NFT_FOREIGN_ACCEPT)
+			return false;
+	}
+	return c->drops;
+}
+
+struct nft_foreign_chain *coexist_place(const struct nft_foreign *f, uint8_t family)
+{
+	struct nft_foreign_chain *fwd = nft_foreign_find(f, family, "filter", "FORWARD");
+
+	if (!fwd || fwd->hook != NFT_FOREIGN_FORWARD || !coexist_drops(fwd))
+		return NULL;
+	for (size_t i = 0; i < fwd->n_rules; i++) {
+		const char *to = fwd->rules[i].target;
+
+		/* A chain that dockerd left behind is led to no more. */
+		if (to && strcmp(to, "DOCKER-USER") == 0)
+			return nft_foreign_find(f, family, "filter", to);
+	}
+	return fwd;
+}
+
+static size_t index_of(const struct coexist_ifaces *ifs, const char *name)
+{
+	size_t i = 0;
+
+	while (i < ifs->n && strncmp(ifs->v[i], name, IFNAMSIZ) != 0)
+		i++;
+	return i;
+}
+
+/* Append deletions of our rules that are wrong in @c; tell of the others in @have (1: in, 2: out). */
+static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, bool place,
+		     const struct coexist_ifaces *ifs, uint8_t *have)
+{
+	bool over = false; /* what follows is never reached */
+
+	for (size_t i = 0; i < c->n_rules; i++) {
+		const struct nft_foreign_rule *r = &c->rules[i];
+
+		/*
+		 * Only RETURN makes ours move: DOCKER-USER's own last rule. One that drops everything in front of ours is somebody's
+		 * will and is reported.
+		 */
+		over |= r->plain && r->verdict == NFT_FOREIGN_RETURN;
+		if (!r->ours)
+			continue;
+		size_t at = index_of(ifs, r->mentions[0].name);
+		uint8_t bit = r->mentions[0].what == NFT_FOREIGN_OUT ? 2 : 1;
+		if (place && !over && at < ifs->n && !(have[at] & bit))
+			have[at] |= bit;
+		else
+			nft_foreign_del(b, c, r->handle);
+	}
+}
+
+/* One family's rules, in one transaction. */
+static int fit(struct coexist *c, const struct nft_foreign *f, uint8_t family, uint32_t gen,
+	       const struct coexist_ifaces *ifs, unsigned *ret_writes, struct err *e)
+{
+	const struct nft_foreign_chain *place = ifs->n ? coexist_place(f, family) : NULL;
+	_cleanup_free_ uint8_t *have = mem_alloc(ifs->n + 1);
+	struct nft_batch b;
+	int r;
+
+	nft_batch_init(&b, c->sock);
+	nft_foreign_expect(&b, gen);
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->chains[i].family == family && strcmp(f->chains[i].table, "filter") == 0)
+			sort_out(&b, &f->chains[i], &f->chains[i] == place, ifs, have);
+	}
+	/* Each goes in front of the one before: so from the last. */
+	for (size_t i = ifs->n; place && i-- > 0;) {
+		for (uint8_t bit = 2; bit > 0; bit--) {
+			if (!(have[i] & bit))
+				nft_foreign_put(&b, place, ifs->v[i], bit == 2);
+		}
+	}
+	*ret_writes = (unsigned)b.n;
+	r = nft_batch_commit(&b, e);
+	nft_batch_done(&b);
+	return r;
+}
+
+/* -EINTR, -ERESTART: overtaken by somebody's change. */
+static int update_once(struct coexist *c, const struct coexist_ifaces *ifs, struct nft_foreign *f,
+		       unsigned *writes, struct err *e)
+{
+	static const uint8_t families[] = { NFT_FOREIGN_IP, NFT_FOREIGN_IP6 };
+	int r = nft_foreign_read(c->sock, COEXIST_TABLE, f, e), first = 0;
+	uint32_t gen = f->gen;
+
+	if (r < 0) { /* half of it is no ground to write on */
+		nft_foreign_done(f);
+		return r;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		struct err other = { 0 };
+		unsigned n = 0;
+		r = fit(c, f, families[i], gen, ifs, &n, &other);
+		if (r == -ERESTART || r == -EINTR)
+			return r;
+		if (r == 0 && n > 0) {
+			*writes += n;
+			gen++; /* by our own */
+		}
+		if (r < 0 && first == 0) {
+			err_set(e, r, "accept rules in %s: %s",
+				families[i] == NFT_FOREIGN_IP ? "iptables" : "ip6tables",
+				err_text(&other));
+			first = r;
+		}
+	}
+	return first;
+}
+
+int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
+		   unsigned *ret_writes, struct err *e)
+{
+	const struct coexist_ifaces ifs = { ifaces, n };
+	struct nft_foreign f = { 0 };
+	struct err other = { 0 };
+	unsigned writes = 0, wrote = 0;
+	int r = -EINTR;
+
+	if (n > COEXIST_IFACES_MAX)
+		return err_set(e, -E2BIG, "more than %d interfaces", COEXIST_IFACES_MAX);
+	coexist_findings_clear(c);
+	/* Until a pass finds nothing to write: the findings are about what it saw. */
+	for (unsigned i = 0; i < TRIES && (r == -EINTR || r == -ERESTART || wrote); i++) {
+		nft_foreign_done(&f);
+		wrote = 0;
+		r = update_once(c, &ifs, &f, &wrote, &other);
+		writes += wrote;
+	}
+	if (r == -EINTR || r == -ERESTART)
+		r = err_set(&other, -EAGAIN, "nf_tables change all the time");
+	if (r < 0) {
+		coexist_add(c, COEXIST_PROBLEM, mem_strdup(err_text(&other)), NULL);
+		if (e)
+			*e = other;
+	}
+	coexist_find(c, &f, &ifs);
+	nft_foreign_done(&f);
+	other = (struct err){ 0 };
+	int legacy = coexist_find_legacy(c, &ifs, &other);
+	if (r == 0 && legacy < 0 && e)
+		*e = other;
+	if (ret_writes)
+		*ret_writes = writes;
+	return r < 0 ? r : legacy;
+}
+
+int coexist_remove(struct coexist *c, struct err *e)
+{
+	return coexist_update(c, NULL, 0, NULL, e);
+}
+
+size_t coexist_findings(const struct coexist *c, const struct coexist_finding **ret)
+{
+	*ret = c->findings;
+	return c->n_findings;
+}
+
+int coexist_event_fd(const struct coexist *c)
+{
+	return c->event_fd;
+}
+
+bool coexist_event_read(struct coexist *c)
+{
+	return nft_event_read_others(c->event_fd, COEXIST_TABLE, nft_sock_portid(c->sock));
+}
