@@ -168,8 +168,9 @@ static void take_ipam(const cJSON *j, struct body_network *b, struct err *e)
 }
 
 /* Fields of Docker's request that have one acceptable value here. */
-static void take_fixed(const cJSON *j, struct err *e)
+static void take_fixed(const cJSON *j, const char *driver, struct err *e)
 {
+	bool overlay = driver && strcmp(driver, "overlay") == 0;
 	_cleanup_free_ char *scope = NULL;
 	bool flag = false;
 
@@ -184,8 +185,12 @@ static void take_fixed(const cJSON *j, struct err *e)
 	if (flag)
 		err_add(e, -EINVAL, "ConfigOnly: not available");
 	body_take_text(j, "Scope", BODY_NAME_MAX, "", &scope, e);
-	if (scope && strcmp(scope, "global") != 0)
-		err_add(e, -EINVAL, "Scope: \"%.64s\" is not available (only global is)", scope);
+	/* It follows from the driver; without one either may come out. */
+	if (scope && strcmp(scope, "global") != 0 && strcmp(scope, "local") != 0)
+		err_add(e, -EINVAL, "Scope: \"%.64s\" is neither global nor local", scope);
+	else if (scope && driver && overlay != (strcmp(scope, "global") == 0))
+		err_add(e, -EINVAL, "Scope: networks of driver %.64s are %s", driver,
+			overlay ? "global" : "local");
 }
 
 int body_network_decode(const cJSON *j, struct body_network *ret, struct err *e)
@@ -208,7 +213,7 @@ int body_network_decode(const cJSON *j, struct body_network *ret, struct err *e)
 	body_take_text(j, "Driver", BODY_NAME_MAX, "", &b.driver, &all);
 	body_take_bool(j, "Internal", "", &b.internal, &all);
 	body_take_bool(j, "EnableIPv6", "", &b.ipv6, &all);
-	take_fixed(j, &all);
+	take_fixed(j, b.driver, &all);
 	if (json_get_object(j, "IPAM", &ipam, &one) < 0)
 		add(&all, "", &one);
 	if (ipam)

@@ -50,6 +50,7 @@ struct body_publishes {
 };
 /**
  * body_publish_parse() - [HOSTIP:][HOSTPORT[-END]]:CPORT[-END][/tcp|udp|sctp], or CPORT alone; an IPv6 HOSTIP in brackets. Appended to @ret.
+ * The ports of a range of the host go to those of the container one by one.
  * Return: 0; -EINVAL naming the part: no number from 1 to 65535, reversed range, ranges of different length, no address, unknown protocol, too many.
  */
 int body_publish_parse(const char *text, struct body_publishes *ret, struct err *e);
@@ -57,8 +58,11 @@ int body_publish_parse(const char *text, struct body_publishes *ret, struct err 
 #define BODY_PUBLISH_TEXT_MAX 64
 const char *body_publish_format(const struct body_publish *p, int family,
 				char ret[BODY_PUBLISH_TEXT_MAX]);
-cJSON *
-body_publishes_encode(const struct body_publishes *p); /* [{"Proto","HostIp","HostPort","Port"}] */
+/** body_publish_proto() - "tcp", "udp", "sctp". */
+const char *body_publish_proto(uint8_t proto);
+/** body_publishes_encode() - [{"Proto","HostIp","HostPort","Port"}]; what is unset or to be chosen is left out. */
+cJSON *body_publishes_encode(const struct body_publishes *p);
+/** body_publishes_decode() - problems are added to @e with @where in front; a port of the host given twice is one. Return: 0, -EINVAL; @ret only on success. */
 int body_publishes_decode(const cJSON *list, const char *where, struct body_publishes *ret,
 			  struct err *e);
 void body_publishes_done(struct body_publishes *p);

@@ -48,10 +48,27 @@ static void take_mac(const cJSON *j, struct mac *ret, struct err *e)
 		*ret = mac;
 }
 
+static void take_way_out(const cJSON *j, struct body_connect *b, struct err *e)
+{
+	const cJSON *publish = json_get(j, "Publish");
+	int64_t priority = 0;
+	struct err one = { 0 };
+
+	if (publish && !cJSON_IsNull(publish))
+		body_publishes_decode(publish, "EndpointConfig.Publish", &b->publish, e);
+	if (json_get_i64(j, "GwPriority", &priority, &one) < 0)
+		err_add(e, -EINVAL, "EndpointConfig.%s", err_text(&one));
+	else if (priority < INT32_MIN || priority > INT32_MAX)
+		err_add(e, -EINVAL, "EndpointConfig.GwPriority: %lld is not within %d to %d",
+			(long long)priority, INT32_MIN, INT32_MAX);
+	else
+		b->gw_priority = (int32_t)priority;
+}
+
 static void take_endpoint(const cJSON *j, struct body_connect *b, struct err *e)
 {
-	static const char *const known[] = { "IPAMConfig", "Aliases", "MacAddress",
-					     "Name",	   "IfName",  NULL };
+	static const char *const known[] = { "IPAMConfig", "Aliases", "MacAddress", "Name",
+					     "IfName",	   "Publish", "GwPriority", NULL };
 	static const char *const known_ipam[] = { "IPv4Address", "IPv6Address", NULL };
 	const char *where = "EndpointConfig", *where_ipam = "EndpointConfig.IPAMConfig";
 	const cJSON *ipam = NULL;
@@ -65,6 +82,7 @@ static void take_endpoint(const cJSON *j, struct body_connect *b, struct err *e)
 		err_add(e, -EINVAL, "%s.IfName: \"%.32s\" cannot name an interface", where,
 			b->ifname);
 	take_mac(j, &b->mac, e);
+	take_way_out(j, b, e);
 	if (json_get_object(j, "IPAMConfig", &ipam, &one) < 0)
 		err_add(e, -EINVAL, "%s.%s", where, err_text(&one));
 	if (!ipam)
@@ -76,13 +94,14 @@ static void take_endpoint(const cJSON *j, struct body_connect *b, struct err *e)
 
 int body_connect_decode(const cJSON *j, struct body_connect *ret, struct err *e)
 {
-	static const char *const known[] = { "Target", "EndpointConfig", NULL };
+	static const char *const known[] = { "Target", "EndpointConfig", "More", NULL };
 	struct body_connect b = { 0 };
 	struct err all = { 0 }, one = { 0 };
 	const cJSON *endpoint = NULL;
 
 	body_check_fields(j, known, "", &all);
 	take_target(j, &b.target, &all);
+	body_take_bool(j, "More", "", &b.more, &all);
 	if (json_get_object(j, "EndpointConfig", &endpoint, &one) < 0)
 		err_add(&all, -EINVAL, "%s", err_text(&one));
 	if (endpoint)
@@ -109,6 +128,12 @@ cJSON *body_connect_encode(const struct body_connect *b)
 		json_put_mac(endpoint, "MacAddress", b->mac);
 	json_put_str_opt(endpoint, "Name", b->name);
 	json_put_str_opt(endpoint, "IfName", b->ifname);
+	if (b->publish.n > 0)
+		cJSON_AddItemToObject(endpoint, "Publish", body_publishes_encode(&b->publish));
+	if (b->gw_priority)
+		cJSON_AddNumberToObject(endpoint, "GwPriority", b->gw_priority);
+	if (b->more)
+		json_put_bool(j, "More", true);
 	return j;
 }
 
@@ -118,6 +143,7 @@ void body_connect_done(struct body_connect *b)
 	free(b->name);
 	free(b->ifname);
 	strv_done(&b->aliases);
+	body_publishes_done(&b->publish);
 	*b = (struct body_connect){ 0 };
 }
 

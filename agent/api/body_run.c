@@ -9,12 +9,6 @@
 
 #define SIGNAL_LAST 31 /* the classic ones: real-time signals have no names to ask for */
 
-static void put_strv_opt(cJSON *j, const char *key, const struct strv *s)
-{
-	if (s->n)
-		json_put_strv(j, key, s);
-}
-
 static char *printed(cJSON *j)
 {
 	char *text = json_print(j);
@@ -23,20 +17,29 @@ static char *printed(cJSON *j)
 	return text;
 }
 
+static const char *const mode_names[] = {
+	[RUN_OWN] = "own",
+	[RUN_NONE] = "none",
+	[RUN_HOST] = "host",
+	[RUN_SHARED] = "container",
+};
+
+#define CONTAINER_PREFIX "container:"
+
 char *run_request_encode(const struct run_request *r)
 {
-	cJSON *j = cJSON_CreateObject();
+	cJSON *j = cJSON_CreateObject(), *list;
 
 	json_put_str_opt(j, "Name", r->name);
 	json_put_str(j, "Socket", r->socket);
 	json_put_bool(j, "Detach", r->detach);
-	put_strv_opt(j, "Networks", &r->networks);
-	json_put_ip_opt(j, "IPv4Address", r->ip4);
-	json_put_ip_opt(j, "IPv6Address", r->ip6);
-	if (!mac_is_zero(r->mac))
-		json_put_mac(j, "MacAddress", r->mac);
-	put_strv_opt(j, "Aliases", &r->aliases);
-	put_strv_opt(j, "Interfaces", &r->ifnames);
+	json_put_str(j, "Mode", mode_names[r->mode]);
+	json_put_str_opt(j, "Container", r->container);
+	list = cJSON_AddArrayToObject(j, "Networks");
+	for (size_t i = 0; i < r->n_networks; i++)
+		cJSON_AddItemToArray(list, run_network_json(&r->networks[i]));
+	if (r->publish.n > 0)
+		cJSON_AddItemToObject(j, "Publish", body_publishes_encode(&r->publish));
 	return printed(j);
 }
 
@@ -44,9 +47,11 @@ void run_request_done(struct run_request *r)
 {
 	free(r->name);
 	free(r->socket);
-	strv_done(&r->networks);
-	strv_done(&r->aliases);
-	strv_done(&r->ifnames);
+	free(r->container);
+	for (size_t i = 0; i < r->n_networks; i++)
+		run_network_done(&r->networks[i]);
+	free(r->networks);
+	body_publishes_done(&r->publish);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -61,18 +66,57 @@ static int get_text(const cJSON *j, const char *key, bool required, char **ret, 
 	return r;
 }
 
-static int get_family(const cJSON *j, const char *key, int family, struct ip *ret, struct err *e)
+static int get_mode(const cJSON *j, enum run_mode *ret, struct err *e)
 {
-	int r = json_get_ip(j, key, ret, e);
+	const char *text = NULL;
+	int r = json_get_str(j, "Mode", RUN_TEXT_MAX, &text, e);
 
-	if (r == 0 && ip_is_set(*ret) && ret->family != family)
-		return err_set(e, -EINVAL, "%s: not an IPv%d address", key,
-			       family == AF_INET ? 4 : 6);
-	return r;
+	for (size_t i = 0; r == 0 && text && i < ARRAY_SIZE(mode_names); i++) {
+		if (strcmp(mode_names[i], text) == 0) {
+			*ret = (enum run_mode)i;
+			return 0;
+		}
+	}
+	return r == 0 && text ? err_set(e, -EINVAL, "Mode: \"%.32s\" is none", text) : r;
+}
+
+static int get_networks(const cJSON *j, struct run_request *q, struct err *e)
+{
+	const cJSON *list = NULL, *item;
+	int r = json_get_array(j, "Networks", RUN_NETWORKS_MAX, &list, e);
+
+	if (r < 0 || !list)
+		return r;
+	q->networks = mem_alloc_array((size_t)cJSON_GetArraySize(list) + 1, sizeof(*q->networks));
+	cJSON_ArrayForEach(item, list) {
+		r = run_network_decode(item, &q->networks[q->n_networks], e);
+		if (r < 0) {
+			err_prefix(e, "Networks[%zu]", q->n_networks);
+			return r;
+		}
+		q->n_networks++;
+	}
+	return 0;
+}
+
+/* What a mode needs and what it excludes: ovlctl has said it better before. */
+static int check_mode(const struct run_request *q, struct err *e)
+{
+	if ((q->mode == RUN_OWN) != (q->n_networks > 0))
+		return err_set(e, -EINVAL, "Networks: %s for Mode %s",
+			       q->n_networks ? "not possible" : "missing", mode_names[q->mode]);
+	if ((q->mode == RUN_SHARED) != (q->container != NULL))
+		return err_set(e, -EINVAL, "Container: %s for Mode %s",
+			       q->container ? "not possible" : "missing", mode_names[q->mode]);
+	if (q->publish.n > 0 && q->mode != RUN_OWN)
+		return err_set(e, -EINVAL, "Publish: not possible for Mode %s",
+			       mode_names[q->mode]);
+	return 0;
 }
 
 static int request_fields(const cJSON *j, struct run_request *q, struct err *e)
 {
+	const cJSON *publish = json_get(j, "Publish");
 	int r = get_text(j, "Name", false, &q->name, e);
 
 	if (r == 0)
@@ -80,18 +124,14 @@ static int request_fields(const cJSON *j, struct run_request *q, struct err *e)
 	if (r == 0)
 		r = json_get_bool(j, "Detach", &q->detach, e);
 	if (r == 0)
-		r = json_get_strv(j, "Networks", RUN_NETWORKS_MAX, RUN_TEXT_MAX, &q->networks, e);
+		r = get_mode(j, &q->mode, e);
 	if (r == 0)
-		r = get_family(j, "IPv4Address", AF_INET, &q->ip4, e);
+		r = get_text(j, "Container", false, &q->container, e);
 	if (r == 0)
-		r = get_family(j, "IPv6Address", AF_INET6, &q->ip6, e);
-	if (r == 0)
-		r = json_get_mac(j, "MacAddress", &q->mac, e);
-	if (r == 0)
-		r = json_get_strv(j, "Aliases", RUN_NETWORKS_MAX, RUN_TEXT_MAX, &q->aliases, e);
-	if (r == 0)
-		r = json_get_strv(j, "Interfaces", RUN_NETWORKS_MAX, RUN_TEXT_MAX, &q->ifnames, e);
-	return r;
+		r = get_networks(j, q, e);
+	if (r == 0 && publish)
+		r = body_publishes_decode(publish, "Publish", &q->publish, e);
+	return r == 0 ? check_mode(q, e) : r;
 }
 
 int run_request_decode(const char *text, size_t len, struct run_request *ret, struct err *e)
@@ -112,17 +152,49 @@ int run_request_decode(const char *text, size_t len, struct run_request *ret, st
 
 cJSON *run_request_connect(const struct run_request *r, size_t index, const char *target)
 {
+	const struct run_network *n = &r->networks[index];
 	/* All borrowed: encoded at once. */
-	struct body_connect b = { .target = (char *)target, .aliases = r->aliases };
+	struct body_connect b = {
+		.target = (char *)target,
+		.aliases = n->aliases,
+		.ip4 = n->ip4,
+		.ip6 = n->ip6,
+		.mac = n->mac,
+		.ifname = n->ifname,
+		.gw_priority = n->gw_priority,
+		.more = index + 1 < r->n_networks,
+	};
 
-	if (index == 0) {
-		b.ip4 = r->ip4;
-		b.ip6 = r->ip6;
-		b.mac = r->mac;
-	}
-	if (index < r->ifnames.n)
-		b.ifname = r->ifnames.v[index];
+	if (!b.more)
+		b.publish = r->publish;
 	return body_connect_encode(&b);
+}
+
+char *run_request_mode(const struct run_request *r)
+{
+	switch (r->mode) {
+	case RUN_NONE:
+	case RUN_HOST:
+		return mem_strdup(mode_names[r->mode]);
+	case RUN_SHARED:
+		return mem_printf(CONTAINER_PREFIX "%s", r->container);
+	case RUN_OWN:
+		break;
+	}
+	return mem_strdup(r->n_networks > 0 ? r->networks[0].name : NULL);
+}
+
+enum run_mode run_mode_of(const char *text, const char **ret_container)
+{
+	if (text && strcmp(text, mode_names[RUN_NONE]) == 0)
+		return RUN_NONE;
+	if (text && strcmp(text, mode_names[RUN_HOST]) == 0)
+		return RUN_HOST;
+	if (!text || strncmp(text, CONTAINER_PREFIX, strlen(CONTAINER_PREFIX)) != 0)
+		return RUN_OWN;
+	if (ret_container)
+		*ret_container = text + strlen(CONTAINER_PREFIX);
+	return RUN_SHARED;
 }
 
 char *run_report_encode(const struct run_report *r)
@@ -220,6 +292,7 @@ cJSON *run_create_json(const struct run_create *c)
 	json_put_u64(j, "Pid", (uint64_t)c->pid);
 	json_put_u64(j, "PidStart", c->pid_start);
 	json_put_strv(j, "Command", &c->command);
+	json_put_str_opt(j, "NetworkMode", c->mode);
 	return j;
 }
 
@@ -227,6 +300,7 @@ void run_create_done(struct run_create *c)
 {
 	free(c->name);
 	strv_done(&c->command);
+	free(c->mode);
 	memset(c, 0, sizeof(*c));
 }
 
@@ -243,6 +317,8 @@ int run_create_decode(const cJSON *j, struct run_create *ret, struct err *e)
 	if (r == 0)
 		r = json_get_strv(j, "Command", RUN_COMMAND_MAX, RUN_COMMAND_SHOWN_MAX + 4,
 				  &c.command, e);
+	if (r == 0)
+		r = get_text(j, "NetworkMode", false, &c.mode, e);
 	if (r == 0 && !pid)
 		r = err_set(e, -EINVAL, "Pid: missing");
 	if (r < 0) {

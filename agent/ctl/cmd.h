@@ -13,7 +13,8 @@ extern const struct ctl_command cmd_cluster[]; /* cluster adopt, reset */
 extern const struct ctl_command cmd_events[];
 extern const struct ctl_command cmd_info[]; /* info, version, log-level */
 extern const struct ctl_command cmd_run[];
-extern const struct ctl_command cmd_ps[];
+extern const struct ctl_command cmd_ps[]; /* ps, inspect */
+extern const struct ctl_command cmd_port[];
 extern const struct ctl_command cmd_stop[];
 extern const struct ctl_command cmd_exec[];
 extern const struct ctl_command cmd_logs[];

@@ -46,6 +46,20 @@ static bool take_mac(const struct ctl_command *cmd, const char *text, struct mac
 	return false;
 }
 
+static bool take_publish(const struct ctl_command *cmd, char *const *v, struct body_publishes *ret,
+			 int *ret_status)
+{
+	struct err e = { 0 };
+
+	for (; v && *v; v++) {
+		if (body_publish_parse(*v, ret, &e) < 0) {
+			*ret_status = ctl_usage(cmd, "--publish: %s", err_text(&e));
+			return false;
+		}
+	}
+	return true;
+}
+
 static int call(struct ctl *ctl, const char *net, const char *verb, const char *target,
 		const cJSON *body)
 {
@@ -60,38 +74,71 @@ static int call(struct ctl *ctl, const char *net, const char *verb, const char *
 	return 0;
 }
 
-static int run_connect(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)
+struct connect_options {
+	char *ip, *ip6, *mac, *name, *ifname;
+	char **aliases, **publish;
+	int gw_priority;
+};
+
+static void connect_options_done(struct connect_options *o)
 {
-	_cleanup_free_ char *ip = NULL, *ip6 = NULL, *mac = NULL, *name = NULL, *ifname = NULL;
-	_cleanup_argv_ char **aliases = NULL;
-	const struct poptOption opts[] = {
-		{ "ip", 0, POPT_ARG_STRING, &ip, 0, "IPv4 address (default: a free one)", "IP" },
-		{ "ip6", 0, POPT_ARG_STRING, &ip6, 0, "IPv6 address (default: a free one)", "IP" },
-		{ "mac", 0, POPT_ARG_STRING, &mac, 0, "MAC (default: from the IPv4 address)",
-		  "MAC" },
-		{ "alias", 0, POPT_ARG_ARGV, &aliases, 0, "Further name (repeatable)", "NAME" },
-		{ "name", 0, POPT_ARG_STRING, &name, 0,
-		  "Name of the endpoint (default: the target's)", "NAME" },
-		{ "ifname", 0, POPT_ARG_STRING, &ifname, 0,
-		  "Name of the interface (default: the first free ethN)", "NAME" },
-		POPT_TABLEEND,
-	};
+	free(o->ip);
+	free(o->ip6);
+	free(o->mac);
+	free(o->name);
+	free(o->ifname);
+	ctl_argv_free(&o->aliases);
+	ctl_argv_free(&o->publish);
+}
+
+static int connect_with(struct ctl *ctl, const struct ctl_command *cmd,
+			const struct connect_options *o, const struct strv *args)
+{
 	_cleanup_(body_connect_done) struct body_connect b = { 0 };
-	_cleanup_strv_ struct strv args = { 0 };
 	_cleanup_json_ cJSON *body = NULL;
 	int status;
 
-	if (!ctl_parse(cmd, argc, argv, opts, 2, 2, &args, &status) ||
-	    !take_ip(cmd, "--ip", ip, AF_INET, &b.ip4, &status) ||
-	    !take_ip(cmd, "--ip6", ip6, AF_INET6, &b.ip6, &status) ||
-	    !take_mac(cmd, mac, &b.mac, &status))
+	if (!take_ip(cmd, "--ip", o->ip, AF_INET, &b.ip4, &status) ||
+	    !take_ip(cmd, "--ip6", o->ip6, AF_INET6, &b.ip6, &status) ||
+	    !take_mac(cmd, o->mac, &b.mac, &status) ||
+	    !take_publish(cmd, o->publish, &b.publish, &status))
 		return status;
-	b.target = absolute_target(args.v[1]);
-	b.name = mem_strdup(name);
-	b.ifname = mem_strdup(ifname);
-	ctl_argv_strv(aliases, &b.aliases);
+	b.target = absolute_target(args->v[1]);
+	b.name = mem_strdup(o->name);
+	b.ifname = mem_strdup(o->ifname);
+	b.gw_priority = o->gw_priority;
+	ctl_argv_strv(o->aliases, &b.aliases);
 	body = body_connect_encode(&b);
-	return call(ctl, args.v[0], "connect", b.target, body);
+	return call(ctl, args->v[0], "connect", b.target, body);
+}
+
+static int run_connect(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)
+{
+	_cleanup_(connect_options_done) struct connect_options o = { 0 };
+	const struct poptOption opts[] = {
+		{ "ip", 0, POPT_ARG_STRING, &o.ip, 0, "IPv4 address (default: a free one)", "IP" },
+		{ "ip6", 0, POPT_ARG_STRING, &o.ip6, 0, "IPv6 address (default: a free one)",
+		  "IP" },
+		{ "mac", 0, POPT_ARG_STRING, &o.mac, 0, "MAC (default: from the IPv4 address)",
+		  "MAC" },
+		{ "alias", 0, POPT_ARG_ARGV, &o.aliases, 0, "Further name (repeatable)", "NAME" },
+		{ "name", 0, POPT_ARG_STRING, &o.name, 0,
+		  "Name of the endpoint (default: the target's)", "NAME" },
+		{ "ifname", 0, POPT_ARG_STRING, &o.ifname, 0,
+		  "Name of the interface (default: the first free ethN)", "NAME" },
+		{ "publish", 'p', POPT_ARG_ARGV, &o.publish, 0,
+		  "Port of the host that leads to one of the target, as for run (repeatable)",
+		  "[[IP:]PORT:]CPORT[/PROTO]" },
+		{ "gw-priority", 0, POPT_ARG_INT, &o.gw_priority, 0,
+		  "The network with the highest has the default route (default: 0)", "N" },
+		POPT_TABLEEND,
+	};
+	_cleanup_strv_ struct strv args = { 0 };
+	int status;
+
+	if (!ctl_parse(cmd, argc, argv, opts, 2, 2, &args, &status))
+		return status;
+	return connect_with(ctl, cmd, &o, &args);
 }
 
 static int run_disconnect(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)

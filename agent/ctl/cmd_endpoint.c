@@ -40,7 +40,7 @@ static int run_inspect(struct ctl *ctl, const struct ctl_command *cmd, int argc,
 
 	if (!ctl_parse(cmd, argc, argv, NULL, 1, -1, &args, &status))
 		return status;
-	return ctl_inspect_each(ctl, "/endpoints/", &args);
+	return ctl_inspect_each(ctl, "/endpoints/", "", &args);
 }
 
 const struct ctl_command cmd_endpoint[] = {

@@ -65,7 +65,8 @@ static int run_create(struct ctl *ctl, const struct ctl_command *cmd, int argc, 
 	_cleanup_(create_options_done) struct create_options o = { 0 };
 	const struct poptOption opts[] = {
 		{ "driver", 'd', POPT_ARG_STRING, &o.driver, 0,
-		  "Driver (default: overlay where etcd is configured)", "DRIVER" },
+		  "overlay, bridge, macvlan, ipvlan (default: overlay where etcd is configured, else bridge)",
+		  "DRIVER" },
 		{ "subnet", 0, POPT_ARG_ARGV, &o.subnets, 0,
 		  "Subnet, e.g. 10.1.0.0/24 (repeatable; default: a free one)", "CIDR" },
 		{ "gateway", 0, POPT_ARG_ARGV, &o.gateways, 0,
@@ -78,7 +79,7 @@ static int run_create(struct ctl *ctl, const struct ctl_command *cmd, int argc, 
 		{ "internal", 0, POPT_ARG_NONE, &o.internal, 0, "No way out of the network", NULL },
 		{ "label", 0, POPT_ARG_ARGV, &o.labels, 0, "Label (repeatable)", "K=V" },
 		{ "opt", 'o', POPT_ARG_ARGV, &o.options, 0,
-		  "Option of the driver: mtu, vni, flood (repeatable)", "K=V" },
+		  "Option of the driver, below (repeatable)", "K=V" },
 		POPT_TABLEEND,
 	};
 	_cleanup_strv_ struct strv args = { 0 };
@@ -125,7 +126,7 @@ static int run_inspect(struct ctl *ctl, const struct ctl_command *cmd, int argc,
 
 	if (!ctl_parse(cmd, argc, argv, NULL, 1, -1, &args, &status))
 		return status;
-	return ctl_inspect_each(ctl, "/networks/", &args);
+	return ctl_inspect_each(ctl, "/networks/", "", &args);
 }
 
 static int run_rm(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)
@@ -182,10 +183,23 @@ static int run_prune(struct ctl *ctl, const struct ctl_command *cmd, int argc, c
 }
 
 const struct ctl_command cmd_network[] = {
-	{ "network create", "NAME", "Create a network and print its id.", run_create },
-	{ "network ls", "", "List networks.", run_ls },
+	{ "network create", "NAME",
+	  "Create a network and print its id.\n"
+	  "\n"
+	  "Drivers and their options (-o KEY=VALUE); Docker's keys are accepted as well:\n"
+	  "  overlay  of the whole cluster: mtu, vni, flood=on|off, port-security=mac+ip|mac|off\n"
+	  "  bridge   of this node: mtu, bridge.name, icc=true|false, masquerade=true|false, host-binding-ipv4=IP,\n"
+	  "           gateway-mode=nat|routed, port-security=mac+ip|mac|off\n"
+	  "  macvlan  of this node, on the parent's segment: parent=DEVICE, mode=bridge|private|vepa|passthru, mtu\n"
+	  "  ipvlan   of this node, on the parent's segment: parent=DEVICE, mode=l2|l3|l3s, mtu\n"
+	  "The networks bridge, host and none are there from the start.",
+	  run_create },
+	{ "network ls", "",
+	  "List networks: those of this node (SCOPE local) and of the cluster (global).", run_ls },
 	{ "network inspect", "NETWORK...", "Show networks in full, as JSON.", run_inspect },
 	{ "network rm", "NETWORK...", "Remove networks that no endpoint uses.", run_rm },
-	{ "network prune", "", "Remove all networks that no endpoint uses.", run_prune },
+	{ "network prune", "",
+	  "Remove all networks of this node that no endpoint uses; --cluster: of the cluster as well.",
+	  run_prune },
 	{ 0 },
 };

@@ -52,7 +52,7 @@ static int run_inspect(struct ctl *ctl, const struct ctl_command *cmd, int argc,
 
 	if (!ctl_parse(cmd, argc, argv, NULL, 1, -1, &args, &status))
 		return status;
-	return ctl_inspect_each(ctl, "/nodes/", &args);
+	return ctl_inspect_each(ctl, "/nodes/", "", &args);
 }
 
 static int run_rm(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/api/body_run.h"
 #include "agent/ctl/cmd.h"
 #include "agent/ctl/table.h"
 #include "base/buf.h"
@@ -10,14 +11,21 @@
 
 #define COMMAND_SHOWN 30 /* characters, unless --no-trunc */
 #define ADDRESSES_MAX 65536
+#define PORTS_MAX (1024 * 1024)
 #define AGE_MAX 48
 
-/* "demo=10.0.0.2,fd00::2 other=10.0.1.2" */
+/* "demo=10.0.0.2,fd00::2 other=10.0.1.2", or "host", "none", "container:c1" */
 static char *addresses(const cJSON *container)
 {
+	const char *mode = ctl_text(container, "NetworkMode");
 	const cJSON *settings = json_get(container, "NetworkSettings");
 	const cJSON *nets = settings ? json_get(settings, "Networks") : NULL, *net;
+	bool shared = run_mode_of(mode, NULL) == RUN_SHARED;
 	struct buf text;
+
+	/* Joined by hand later on, a container of mode none has addresses too. */
+	if (run_mode_of(mode, NULL) != RUN_OWN && (shared || !nets || !nets->child))
+		return mem_strdup(mode);
 
 	buf_init(&text, ADDRESSES_MAX);
 	cJSON_ArrayForEach(net, nets) {
@@ -26,6 +34,30 @@ static char *addresses(const cJSON *container)
 		if (buf_printf(&text, "%s%s=%s%s%s", text.len ? " " : "", net->string,
 			       ctl_text(net, "IPAddress"), *ip6 ? "," : "", ip6) < 0)
 			break;
+	}
+	return buf_take(&text);
+}
+
+/* "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp" */
+static char *ports(const cJSON *container)
+{
+	const cJSON *settings = json_get(container, "NetworkSettings");
+	const cJSON *all = settings ? json_get(settings, "Ports") : NULL, *port, *at;
+	bool full = false;
+	struct buf text;
+
+	buf_init(&text, PORTS_MAX);
+	if (run_mode_of(ctl_text(container, "NetworkMode"), NULL) == RUN_SHARED)
+		all = NULL; /* shown with the one whose they are */
+	cJSON_ArrayForEach(port, all) {
+		cJSON_ArrayForEach(at, port) {
+			const char *ip = ctl_text(at, "HostIp");
+
+			full = full ||
+			       buf_printf(&text, strchr(ip, ':') ? "%s[%s]:%s->%s" : "%s%s:%s->%s",
+					  text.len ? ", " : "", ip, ctl_text(at, "HostPort"),
+					  port->string) < 0;
+		}
 	}
 	return buf_take(&text);
 }
@@ -69,20 +101,20 @@ static char *shown_command(const char *line, bool full)
 
 static void print_table(const cJSON *list, bool full)
 {
-	static const char *const headings[] = { "NAME",	   "PID",     "NETWORKS",
+	static const char *const headings[] = { "NAME",	   "PID",     "NETWORKS", "PORTS",
 						"CREATED", "COMMAND", NULL };
 	struct table *t = table_new(headings);
 	const cJSON *c;
 
 	cJSON_ArrayForEach(c, list) {
-		_cleanup_free_ char *nets = addresses(c);
+		_cleanup_free_ char *nets = addresses(c), *published = ports(c);
 		_cleanup_free_ char *command = shown_command(ctl_text(c, "Command"), full);
 		char pid[24] = "", when[AGE_MAX];
 		uint64_t n = 0;
 
 		if (json_get_u64(c, "Pid", 1, UINT32_MAX, &n, NULL) == 0)
 			snprintf(pid, sizeof(pid), "%llu", (unsigned long long)n);
-		table_row(t, (const char *[]){ ctl_text(c, "Name"), pid, nets,
+		table_row(t, (const char *[]){ ctl_text(c, "Name"), pid, nets, published,
 					       age(ctl_text(c, "Created"), when), command });
 	}
 	table_print(t);
@@ -123,7 +155,18 @@ static int run_ps(struct ctl *ctl, const struct ctl_command *cmd, int argc, char
 	return 0;
 }
 
+static int run_inspect(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv)
+{
+	_cleanup_strv_ struct strv args = { 0 };
+	int status;
+
+	if (!ctl_parse(cmd, argc, argv, NULL, 1, -1, &args, &status))
+		return status;
+	return ctl_inspect_each(ctl, "/containers/", "/json", &args);
+}
+
 const struct ctl_command cmd_ps[] = {
 	{ "ps", "", "List what `ovlctl run` started on this node.", run_ps },
+	{ "inspect", "NAME...", "Show containers of `ovlctl run` in full, as JSON.", run_inspect },
 	{ 0 },
 };

@@ -252,14 +252,14 @@ int ctl_list(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **ar
 	return 0;
 }
 
-int ctl_inspect_each(struct ctl *ctl, const char *dir, const struct strv *names)
+int ctl_inspect_each(struct ctl *ctl, const char *dir, const char *rest, const struct strv *names)
 {
 	_cleanup_json_ cJSON *list = cJSON_CreateArray();
 	int status = 0;
 
 	for (size_t i = 0; i < names->n; i++) {
 		_cleanup_free_ char *name = client_escape(names->v[i]);
-		_cleanup_free_ char *path = mem_printf("%s%s", dir, name);
+		_cleanup_free_ char *path = mem_printf("%s%s%s", dir, name, rest);
 		cJSON *j = NULL;
 		struct err e = { 0 };
 		int r;

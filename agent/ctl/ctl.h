@@ -76,7 +76,7 @@ bool ctl_confirm(const char *warning, bool force);
  */
 int ctl_list(struct ctl *ctl, const struct ctl_command *cmd, int argc, char **argv,
 	     const char *path, const char *filters, void (*print)(const cJSON *list, bool full));
-/* Commands that do one thing to each of several names. @dir: "/networks/". */
-int ctl_inspect_each(struct ctl *ctl, const char *dir, const struct strv *names);
+/* Commands that do one thing to each of several names. @dir: "/networks/"; @rest: what follows the name in the path. */
+int ctl_inspect_each(struct ctl *ctl, const char *dir, const char *rest, const struct strv *names);
 /** ctl_remove_each() - DELETE, printing each name removed; @force: absent is no error. */
 int ctl_remove_each(struct ctl *ctl, const char *dir, const struct strv *names, bool force);

@@ -124,20 +124,34 @@ static void close_others(struct run *r)
 	close_range(r->request.detach ? RUN_REPORT_FD + 1 : RUN_REQUEST_FD, ~0U, 0);
 }
 
+/* As in Docker: the host's name in its network, the peer's where that is shared. */
+static int set_hostname(struct run *r, struct err *e)
+{
+	const struct run_request *q = &r->request;
+
+	if (q->mode == RUN_HOST)
+		return 0;
+	return run_ns_hostname(q->mode == RUN_SHARED ? q->container : r->agent.name, e);
+}
+
 /* Up to the running command. @ret_status: for the exit. */
 static int start(struct run *r, int *ret_status, struct err *e)
 {
-	int ret;
+	struct run_ns_peer peer = { 0 };
+	int ret = 0;
 
 	*ret_status = STATUS_FAILED;
 	r->host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->host_root < 0)
 		return err_set(e, -errno, "cannot open /: %m");
-	ret = run_ns_enter(e);
+	if (r->request.mode == RUN_SHARED)
+		ret = run_agent_peer(&r->agent, &peer, e);
+	if (ret == 0)
+		ret = run_ns_enter(r->request.mode, &peer, e);
 	if (ret == 0)
 		ret = run_agent_register(&r->agent, r->spec.argv, e);
 	if (ret == 0)
-		ret = run_ns_hostname(r->agent.name, e);
+		ret = set_hostname(r, e);
 	if (ret == 0)
 		ret = run_log_open(&r->log, r->agent.log_path, e);
 	if (ret == 0)

@@ -11,9 +11,40 @@
 #define TIMEOUT_MS 15000 /* of calls within the node */
 #define CONNECT_TIMEOUT_MS 60000 /* etcd takes part: ovld itself gives up earlier */
 
+int run_agent_peer(struct run_agent *a, struct run_ns_peer *ret, struct err *e)
+{
+	_cleanup_free_ char *name = run_url_escape(a->request->container);
+	_cleanup_free_ char *path = mem_printf("/containers/%s/json", name);
+	struct run_http_request q = { .method = "GET",
+				      .path = path,
+				      .timeout_ms = TIMEOUT_MS,
+				      .what = "find the container" };
+	struct run_ns_peer peer = { .name = a->request->container };
+	_cleanup_json_ cJSON *answer = NULL;
+	const char *state = NULL;
+	uint64_t pid = 0;
+	int r = run_http_call(&a->http, &q, &answer, e);
+
+	if (r == 0)
+		r = json_get_str_req(answer, "State", RUN_TEXT_MAX, &state, e);
+	if (r == 0)
+		r = json_get_u64(answer, "SupervisorPid", 1, INT32_MAX, &pid, e);
+	if (r == 0)
+		r = json_get_u64(answer, "SupervisorStart", 0, UINT64_MAX, &peer.pid_start, e);
+	if (r < 0)
+		return r;
+	if (strcmp(state, "removing") == 0 || pid == 0)
+		return err_set(e, -ESRCH, "container %s is ending", peer.name);
+	peer.pid = (int64_t)pid;
+	*ret = peer;
+	return 0;
+}
+
 int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 {
-	struct run_create c = { .name = mem_strdup(a->request->name), .pid = getpid() };
+	struct run_create c = { .name = mem_strdup(a->request->name),
+				.pid = getpid(),
+				.mode = run_request_mode(a->request) };
 	_cleanup_json_ cJSON *body = NULL, *answer = NULL;
 	struct run_http_request q = { .method = "POST",
 				      .path = "/containers/create",
@@ -45,15 +76,15 @@ int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 int run_agent_connect(struct run_agent *a, struct err *e)
 {
 	_cleanup_free_ char *target = mem_printf("run:%s", a->name);
-	const struct strv *nets = &a->request->networks;
+	const struct run_request *rq = a->request;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < nets->n; i++) {
-		_cleanup_json_ cJSON *body = run_request_connect(a->request, i, target);
-		_cleanup_free_ char *net = run_url_escape(nets->v[i]);
+	for (size_t i = 0; r == 0 && i < rq->n_networks; i++) {
+		_cleanup_json_ cJSON *body = run_request_connect(rq, i, target);
+		_cleanup_free_ char *net = run_url_escape(rq->networks[i].name);
 		_cleanup_free_ char *path = mem_printf("/networks/%s/connect", net);
 		_cleanup_free_ char *what =
-			mem_printf("connect %s to network %s", a->name, nets->v[i]);
+			mem_printf("connect %s to network %s", a->name, rq->networks[i].name);
 		struct run_http_request q = { .method = "POST",
 					      .path = path,
 					      .body = body,

@@ -2,11 +2,12 @@
 /*
  * run_agent - what a supervisor tells ovld: it exists, joins its networks, its command runs, it ended.
  *
- * Life cycle: register -> connect each network -> started -> ended. After a successful register, ended is owed on every way out.
+ * Life cycle: (peer ->) register -> connect each network -> started -> ended. After a successful register, ended is owed on every way out.
  */
 #pragma once
 #include "agent/api/body_run.h"
 #include "agent/run/run_http.h"
+#include "agent/run/run_ns.h"
 
 struct run_agent {
 	struct run_http http;
@@ -14,6 +15,8 @@ struct run_agent {
 	char *name; /* given by ovld; NULL: not registered */
 	char *log_path; /* told by ovld; NULL: keep no output */
 };
+/** run_agent_peer() - the supervisor whose network namespace the request asks to share; ret->name is the request's. -ENOENT, -ESRCH: it is ending. */
+int run_agent_peer(struct run_agent *a, struct run_ns_peer *ret, struct err *e);
 /** run_agent_register() - this process as supervisor of @argv. -EEXIST: the name is in use. */
 int run_agent_register(struct run_agent *a, char *const *argv, struct err *e);
 /** run_agent_connect() - every network of the request, in order; the first failure ends it. */

@@ -28,9 +28,9 @@ static void request(const char *text, size_t len)
 		if (strcmp(once, twice) != 0)
 			abort();
 	}
-	for (size_t i = 0; i < q.networks.n; i++) {
+	for (size_t i = 0; i < q.n_networks; i++) {
 		_cleanup_json_ cJSON *body = run_request_connect(&q, i, "run:c1");
-		_cleanup_free_ char *escaped = run_url_escape(q.networks.v[i]);
+		_cleanup_free_ char *escaped = run_url_escape(q.networks[i].name);
 	}
 	run_request_done(&q);
 	run_request_done(&again);
@@ -49,6 +49,45 @@ static void create(const char *text, size_t len)
 	if (run_create_decode(once, &c, &e) < 0)
 		abort();
 	run_create_done(&c);
+}
+
+/* What was understood is understood again by the decoder of requests. */
+static void network(const char *text)
+{
+	struct run_network n = { 0 }, back = { 0 };
+	_cleanup_json_ cJSON *j = NULL;
+	struct err e = { 0 };
+
+	if (run_network_parse(text, &n, &e) < 0) {
+		if (e.text[0] == '\0')
+			abort();
+		return;
+	}
+	j = run_network_json(&n);
+	run_network_done(&n);
+	if (run_network_decode(j, &back, &e) < 0)
+		abort();
+	run_network_done(&back);
+}
+
+static void ports(const char *text)
+{
+	struct body_publishes p = { 0 }, back = { 0 };
+	_cleanup_json_ cJSON *j = NULL;
+	struct err e = { 0 };
+	char shown[BODY_PUBLISH_TEXT_MAX];
+
+	if (body_publish_parse(text, &p, &e) < 0) {
+		if (p.n > 0 || e.text[0] == '\0')
+			abort();
+		return;
+	}
+	(void)body_publish_format(&p.v[0], AF_INET6, shown);
+	j = body_publishes_encode(&p);
+	if (body_publishes_decode(j, "Publish", &back, &e) < 0 || back.n != p.n)
+		abort();
+	body_publishes_done(&p);
+	body_publishes_done(&back);
 }
 
 static void report(const char *text, size_t len)
@@ -96,6 +135,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	switch (data[0]) {
 	case 'q':
 		request(text, size - 1);
+		break;
+	case 'n':
+		network(text);
+		break;
+	case 'p':
+		ports(text);
 		break;
 	case 'c':
 		create(text, size - 1);

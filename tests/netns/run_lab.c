@@ -101,10 +101,13 @@ become(char *const *argv, bool terminal, int request, int in, int out, int err, 
 
 void run_lab_start_argv(struct run_lab *l, char *const *argv)
 {
-	_cleanup_free_ char *text = run_request_encode(&l->request);
+	_cleanup_free_ char *text = NULL;
 	int request = memfd_create("request", MFD_CLOEXEC), out[2], err[2], report[2];
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+	if (l->request.mode == RUN_OWN && l->request.n_networks == 0)
+		l->request.mode = RUN_NONE;
+	text = run_request_encode(&l->request);
 	assert_int_equal(write(request, text, strlen(text)), strlen(text));
 	lseek(request, 0, SEEK_SET);
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
@@ -136,6 +139,30 @@ void run_lab_start(struct run_lab *l, const char *script)
 	char *argv[] = { "ovl-run", "--", "sh", "-c", (char *)script, NULL };
 
 	run_lab_start_argv(l, argv);
+}
+
+void run_lab_forget(struct run_lab *l)
+{
+	close_one(&l->out);
+	close_one(&l->err);
+	close_one(&l->report);
+}
+
+void run_lab_again(struct run_lab *l, const char *script)
+{
+	run_lab_forget(l);
+	run_lab_start(l, script);
+}
+
+void run_lab_network(struct run_lab *l, const char *text)
+{
+	struct run_request *q = &l->request;
+	struct err e = { 0 };
+
+	q->networks = mem_grow(q->networks, q->n_networks + 1, sizeof(*q->networks));
+	memset(&q->networks[q->n_networks], 0, sizeof(*q->networks));
+	if (run_network_parse(text, &q->networks[q->n_networks++], &e) < 0)
+		fail_msg("%s", e.text);
 }
 
 static void wait_readable(int fd, const char *what)
@@ -214,6 +241,7 @@ void run_lab_create(struct run_lab *l)
 	run_lab_expect(l, "POST", "/containers/create");
 	assert_int_equal(run_create_decode(l->body, &c, &e), 0);
 	l->supervisor = (pid_t)c.pid;
+	snprintf(l->mode, sizeof(l->mode), "%s", c.mode ? c.mode : "");
 	run_create_done(&c);
 	run_lab_answer(l, "201 Created", json);
 }

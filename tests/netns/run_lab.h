@@ -20,12 +20,18 @@ struct run_lab {
 	char target[256]; /* its path with query */
 	cJSON *body; /* and body, NULL: none */
 	pid_t supervisor; /* as told by create */
+	char mode[64]; /* NetworkMode, as told by create */
 };
 void run_lab_up(struct run_lab *l);
 /** run_lab_down() - nothing started is left. */
 void run_lab_down(struct run_lab *l);
-/** run_lab_start() - with ->request, running the shell script @script. */
+/** run_lab_network() - a further network of ->request, as --network takes it. */
+void run_lab_network(struct run_lab *l, const char *text);
+/** run_lab_start() - with ->request, running the shell script @script. Without a network it is asked for none. */
 void run_lab_start(struct run_lab *l, const char *script);
+/** run_lab_again() - start another, after the first has exited. */
+void run_lab_again(struct run_lab *l, const char *script);
+void run_lab_forget(struct run_lab *l); /* the ends to read of the one that has exited */
 void run_lab_start_argv(struct run_lab *l, char *const *argv);
 /** run_lab_expect() - the next request must be this one. */
 void run_lab_expect(struct run_lab *l, const char *method, const char *target);

@@ -6,10 +6,14 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "tests/netns/run_lab.h"
 
 static int up(void **state)
@@ -55,8 +59,8 @@ static void failed_connect_leaves_nothing(void **state)
 	_cleanup_free_ char *mark = mem_printf("%s/mark", l->dir), *text = NULL;
 	_cleanup_free_ char *script = mem_printf("touch %s", mark);
 
-	strv_add(&l->request.networks, "demo");
-	strv_add(&l->request.networks, "a/b");
+	run_lab_network(l, "demo");
+	run_lab_network(l, "a/b");
 	run_lab_start(l, script);
 	run_lab_create(l);
 	run_lab_expect(l, "POST", "/networks/demo/connect");
@@ -79,14 +83,13 @@ static void output_and_status(void **state)
 	struct body_connect b = { 0 };
 	struct err e = { 0 };
 
-	strv_add(&l->request.networks, "demo");
-	assert_int_equal(ip_parse("10.0.0.9", &l->request.ip4, NULL), 0);
+	run_lab_network(l, "name=demo,ip=10.0.0.9");
 	run_lab_start(l, "echo out; echo err >&2; exit 7");
 	run_lab_create(l);
 	run_lab_expect(l, "POST", "/networks/demo/connect");
 	assert_int_equal(body_connect_decode(l->body, &b, &e), 0);
 	assert_string_equal(b.target, "run:c1");
-	assert_true(ip_eq(b.ip4, l->request.ip4));
+	assert_true(ip_eq(b.ip4, l->request.networks[0].ip4));
 	body_connect_done(&b);
 	run_lab_answer(l, "200 OK", "{}");
 	run_lab_expect(l, "POST", "/containers/c1/started");
@@ -149,9 +152,7 @@ static void command_not_found(void **state)
 	assert_int_equal(run_lab_exit(l), 127);
 	text = run_lab_read(l->err);
 	assert_non_null(strstr(text, "/no/such/command: No such file"));
-	close(l->out);
-	close(l->err);
-	close(l->report);
+	run_lab_forget(l);
 	run_lab_start_argv(l, folder);
 	run_lab_create(l);
 	run_lab_expect(l, "DELETE", "/containers/c1");
@@ -265,7 +266,7 @@ static void detached_failure_is_reported(void **state)
 	struct err e = { 0 };
 
 	l->request.detach = true;
-	strv_add(&l->request.networks, "demo");
+	run_lab_network(l, "demo");
 	run_lab_start(l, "true");
 	run_lab_create(l);
 	run_lab_expect(l, "POST", "/networks/demo/connect");
@@ -283,7 +284,7 @@ static void impatience_while_connecting(void **state)
 {
 	struct run_lab *l = *state;
 
-	strv_add(&l->request.networks, "demo");
+	run_lab_network(l, "demo");
 	run_lab_start(l, "true");
 	run_lab_create(l);
 	run_lab_expect(l, "POST", "/networks/demo/connect");
@@ -299,7 +300,7 @@ static void nobody_waits_any_more(void **state)
 	struct run_lab *l = *state;
 
 	l->request.detach = true;
-	strv_add(&l->request.networks, "demo");
+	run_lab_network(l, "demo");
 	run_lab_start(l, "true");
 	run_lab_create(l);
 	run_lab_expect(l, "POST", "/networks/demo/connect");
@@ -364,6 +365,113 @@ static void namespaces(void **state)
 	assert_int_equal(access(file, F_OK), -1);
 }
 
+/* The host's network, its name and its /sys; mounts of its own all the same. */
+static void host_network(void **state)
+{
+	struct run_lab *l = *state;
+	_cleanup_free_ char *out = NULL, *net = own_ns("net"), *mnt = own_ns("mnt");
+	_cleanup_free_ char *want = NULL;
+	char name[HOST_NAME_MAX + 1] = "";
+
+	assert_int_equal(gethostname(name, sizeof(name)), 0);
+	l->request.mode = RUN_HOST;
+	run_lab_start(l, "readlink /proc/self/ns/net; hostname; readlink /proc/self/ns/mnt");
+	run_lab_running(l);
+	assert_string_equal(l->mode, "host");
+	run_lab_expect(l, "DELETE", "/containers/c1?exit=0&signal=0");
+	run_lab_answer(l, "204 No Content", NULL);
+	assert_int_equal(run_lab_exit(l), 0);
+	out = run_lab_read(l->out);
+	want = mem_printf("%s%s\n", net, name);
+	assert_memory_equal(out, want, strlen(want));
+	assert_null(strstr(out, mnt));
+}
+
+static pid_t in_new_netns(void)
+{
+	int ready[2];
+	char c;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) == 0 && write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void answer_peer(struct run_lab *l, pid_t pid, uint64_t start, const char *state)
+{
+	_cleanup_free_ char *json =
+		mem_printf("{\"State\":\"%s\",\"SupervisorPid\":%d,\"SupervisorStart\":%llu}",
+			   state, (int)pid, (unsigned long long)start);
+
+	run_lab_expect(l, "GET", "/containers/p1/json");
+	run_lab_answer(l, "200 OK", json);
+}
+
+static void shared_network(void **state)
+{
+	struct run_lab *l = *state;
+	_cleanup_free_ char *out = NULL, *path = NULL;
+	pid_t peer = in_new_netns();
+	char text[64] = "";
+	uint64_t start = 0;
+
+	assert_int_equal(proc_start(peer, &start), 0);
+	path = mem_printf("/proc/%d/ns/net", (int)peer);
+	assert_true(readlink(path, text, sizeof(text) - 1) > 0);
+	l->request.mode = RUN_SHARED;
+	l->request.container = mem_strdup("p1");
+	run_lab_start(l, "readlink /proc/self/ns/net; hostname; ls -x /sys/class/net");
+	answer_peer(l, peer, start, "running");
+	run_lab_running(l);
+	assert_string_equal(l->mode, "container:p1");
+	kill(peer, SIGKILL);
+	waitpid(peer, NULL, 0);
+	run_lab_expect(l, "DELETE", "/containers/c1?exit=0&signal=0");
+	run_lab_answer(l, "204 No Content", NULL);
+	assert_int_equal(run_lab_exit(l), 0);
+	out = run_lab_read(l->out);
+	path = (free(path), mem_printf("%s\np1\nlo\n", text));
+	assert_string_equal(out, path);
+}
+
+/* Nothing is registered yet: nothing is owed. */
+static void peer_is_gone(void **state)
+{
+	struct run_lab *l = *state;
+	_cleanup_free_ char *none = NULL, *ending = NULL, *other = NULL;
+	uint64_t start = 0;
+
+	assert_int_equal(proc_start(getpid(), &start), 0);
+	l->request.mode = RUN_SHARED;
+	l->request.container = mem_strdup("p1");
+	run_lab_start(l, "true");
+	run_lab_expect(l, "GET", "/containers/p1/json");
+	run_lab_answer(l, "404 Not Found", "{\"message\":\"container p1 not found\"}");
+	assert_int_equal(run_lab_exit(l), 1);
+	none = run_lab_read(l->err);
+	assert_string_equal(none, "ovlctl: container p1 not found\n");
+	run_lab_again(l, "true");
+	answer_peer(l, getpid(), start, "removing");
+	assert_int_equal(run_lab_exit(l), 1);
+	ending = run_lab_read(l->err);
+	assert_string_equal(ending, "ovlctl: container p1 is ending\n");
+	run_lab_again(l, "true");
+	answer_peer(l, getpid(), start + 1, "running");
+	assert_int_equal(run_lab_exit(l), 1);
+	other = run_lab_read(l->err);
+	assert_string_equal(other, "ovlctl: container p1 has just ended\n");
+	run_lab_nothing_more(l);
+}
+
 static void no_ovld(void **state)
 {
 	struct run_lab *l = *state;
@@ -425,6 +533,9 @@ int main(void)
 		T(nobody_waits_any_more),
 		T(killed_supervisor_takes_the_command_along),
 		T(namespaces),
+		T(host_network),
+		T(shared_network),
+		T(peer_is_gone),
 		T(no_ovld),
 		T(ovld_away_at_the_end),
 		T(ovld_forgot_it),

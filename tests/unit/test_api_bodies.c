@@ -96,7 +96,7 @@ static void test_network_bad(void **state)
 		       "\"IPAM\":{\"Driver\":\"weave\",\"Confgi\":[],\"Config\":[{\"Subnet\":1},5,"
 		       "{\"Gatway\":\"10.0.0.1\"}]},\"Options\":{\"a\":1}}",
 		       "Internal: not true or false", "Ingress: not available",
-		       "Scope: \"swarm\" is not available", "IPAM.Driver: \"weave\"",
+		       "Scope: \"swarm\" is neither global nor local", "IPAM.Driver: \"weave\"",
 		       "IPAM.Confgi: not a known field", "IPAM.Config[0].Subnet: not a string",
 		       "IPAM.Config[1]: not an object", "IPAM.Config[2].Gatway: not a known field",
 		       "Options.a: not a string");
@@ -105,6 +105,31 @@ static void test_network_bad(void **state)
 		"{\"AuxiliaryAddresses\":{\"a\":\"1.1.1.2\"}}]}}",
 		"IPAM.Config[1].AuxiliaryAddresses: a is given twice");
 	REFUSE_NETWORK("{\"Name\":\"x\",\"IPAM\":{\"Options\":{\"a\":\"b\"}}}", "IPAM.Options: a");
+}
+
+/* The scope is the driver's. */
+static void test_network_scope(void **state)
+{
+	static const char *const good[] = {
+		"{\"Name\":\"a\",\"Scope\":\"local\"}",
+		"{\"Name\":\"a\",\"Scope\":\"global\"}",
+		"{\"Name\":\"a\",\"Driver\":\"bridge\",\"Scope\":\"local\"}",
+		"{\"Name\":\"a\",\"Driver\":\"overlay\",\"Scope\":\"global\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		_cleanup_json_ cJSON *j = parse(good[i]);
+		struct body_network b;
+		struct err e = { 0 };
+
+		assert_int_equal(body_network_decode(j, &b, &e), 0);
+		body_network_done(&b);
+	}
+	REFUSE_NETWORK("{\"Name\":\"a\",\"Driver\":\"bridge\",\"Scope\":\"global\"}",
+		       "Scope: networks of driver bridge are local");
+	REFUSE_NETWORK("{\"Name\":\"a\",\"Driver\":\"overlay\",\"Scope\":\"local\"}",
+		       "Scope: networks of driver overlay are global");
 }
 
 static void test_network_bounds(void **state)
@@ -174,7 +199,10 @@ static void test_connect(void **state)
 	_cleanup_json_ cJSON *j = parse(
 		"{\"Target\":\"pid:12\",\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":\"10.0.0.9\","
 		"\"IPv6Address\":\"fd00::9\"},\"Aliases\":[\"a\",\"b\"],\"MacAddress\":"
-		"\"02:00:00:00:00:01\",\"Name\":\"c1\",\"IfName\":\"net0\"}}");
+		"\"02:00:00:00:00:01\",\"Name\":\"c1\",\"IfName\":\"net0\","
+		"\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":80,\"Port\":80},"
+		"{\"Proto\":\"tcp\",\"Port\":80},{\"Proto\":\"tcp\",\"Port\":80}],"
+		"\"GwPriority\":-5},\"More\":true}");
 	_cleanup_json_ cJSON *out = NULL;
 	_cleanup_free_ char *first = NULL, *second = NULL;
 	struct body_connect b;
@@ -207,6 +235,93 @@ static void refuse_connect(const char *text, const char *want)
 		fail_msg("no \"%s\" in \"%s\"", want, e.text);
 }
 
+/* ---- published ports ---- */
+
+static void publish(const char *text, const char *want)
+{
+	struct body_publishes p = { 0 };
+	_cleanup_json_ cJSON *j = NULL;
+	_cleanup_free_ char *got = NULL;
+	struct err e = { 0 };
+
+	if (body_publish_parse(text, &p, &e) < 0)
+		fail_msg("%s", e.text);
+	j = body_publishes_encode(&p);
+	got = json_print(j);
+	assert_string_equal(got, want);
+	body_publishes_done(&p);
+}
+
+static void test_publish(void **state)
+{
+	char text[BODY_PUBLISH_TEXT_MAX];
+	struct body_publish p = { .host_port = 80 };
+
+	(void)state;
+	publish("80", "[{\"Proto\":\"tcp\",\"Port\":80}]");
+	publish(":80", "[{\"Proto\":\"tcp\",\"Port\":80}]");
+	publish("8080:80/UDP", "[{\"Proto\":\"udp\",\"HostPort\":8080,\"Port\":80}]");
+	publish("127.0.0.1::53/sctp",
+		"[{\"Proto\":\"sctp\",\"HostIp\":\"127.0.0.1\",\"Port\":53}]");
+	publish("[::1]:8080:80/tcp",
+		"[{\"Proto\":\"tcp\",\"HostIp\":\"::1\",\"HostPort\":8080,\"Port\":80}]");
+	publish("65534-65535:1-2", "[{\"Proto\":\"tcp\",\"HostPort\":65534,\"Port\":1},"
+				   "{\"Proto\":\"tcp\",\"HostPort\":65535,\"Port\":2}]");
+	publish("7-8", "[{\"Proto\":\"tcp\",\"Port\":7},{\"Proto\":\"tcp\",\"Port\":8}]");
+	assert_string_equal(body_publish_format(&p, AF_INET, text), "0.0.0.0:80");
+	assert_string_equal(body_publish_format(&p, AF_INET6, text), "[::]:80");
+	ip_parse("::1", &p.host_ip, NULL);
+	assert_string_equal(body_publish_format(&p, AF_INET, text), "[::1]:80");
+	ip_parse("10.0.0.1", &p.host_ip, NULL);
+	assert_string_equal(body_publish_format(&p, AF_INET6, text), "10.0.0.1:80");
+}
+
+static void test_publish_bad(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "", "container port: missing" },
+		{ "8080:", "8080:: container port: missing" },
+		{ "0", "container port: \"0\" is no number from 1 to 65535" },
+		{ "65536", "container port: \"65536\" is no number" },
+		{ "80:65536", "container port: \"65536\"" },
+		{ "0:80", "host port: \"0\" is no number from 1 to 65535" },
+		{ "65536:80", "host port: \"65536\"" },
+		{ "000080:80", "host port: " },
+		{ "-1:80", "host port: \"\" is no number" },
+		{ "+1:80", "host port: \"+1\" is no number" },
+		{ " 1:80", "host port: \" 1\" is no number" },
+		{ "90-80:80-90", "host port: the range 90-80 ends before it begins" },
+		{ "80-90:90-80", "container port: the range 90-80 ends" },
+		{ "80-:80", "host port: \"\" is no number" },
+		{ "1-2-3:80", "host port: \"2-3\" is no number" },
+		{ "8080-8081:80",
+		  "the ranges 8080-8081 of the host and 80-80 of the container differ" },
+		{ "8080:80-81", "differ in length" },
+		{ "80/icmp", "protocol: \"icmp\" is none of tcp, udp, sctp" },
+		{ "80/", "protocol: \"\" is none" },
+		{ "80/tcp/udp", "container port: \"80/tcp\"" },
+		{ "10.0.0.256:80:80", "host address: \"10.0.0.256\" is no address" },
+		{ "localhost:80:80", "host address: \"localhost\" is no address" },
+		{ "::1:80:80", "host address: ::1: an IPv6 address goes in brackets" },
+		{ "[10.0.0.1]:80:80", "brackets are for IPv6" },
+		{ "[::1]:80", "host port: \"[::1]\" is none" },
+		{ "127.0.0.1:80", "host port: \"127.0.0.1\" is no number" },
+		{ "224.0.0.1:80:80", "is no address of one host" },
+		{ "1-5000", "more than 4096 ports" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct body_publishes p = { 0 };
+		struct err e = { 0 };
+
+		assert_int_equal(body_publish_parse(bad[i][0], &p, &e), -EINVAL);
+		if (!strstr(e.text, bad[i][1]))
+			fail_msg("no \"%s\" in \"%s\"", bad[i][1], e.text);
+		assert_int_equal(p.n, 0);
+	}
+}
+
 #define EP(inner) "{\"Target\":\"t\",\"EndpointConfig\":{" inner "}}"
 
 static void test_connect_bad(void **state)
@@ -228,6 +343,26 @@ static void test_connect_bad(void **state)
 	refuse_connect(EP("\"MacAddress\":\"zz\""), "EndpointConfig.MacAddress: ");
 	refuse_connect(EP("\"IfName\":\"a/b\""), "cannot name an interface");
 	refuse_connect(EP("\"IfName\":\"sixteencharslong\""), "cannot name an interface");
+	refuse_connect(EP("\"GwPriority\":2147483648"),
+		       "EndpointConfig.GwPriority: 2147483648 is not");
+	refuse_connect(EP("\"GwPriority\":1.5"), "EndpointConfig.GwPriority: ");
+	refuse_connect("{\"Target\":\"t\",\"More\":1}", "More: ");
+	refuse_connect(EP("\"Publish\":{}"), "EndpointConfig.Publish: not a list");
+	refuse_connect(EP("\"Publish\":[1]"), "EndpointConfig.Publish[0]: not an object");
+	refuse_connect(EP("\"Publish\":[{}]"), "EndpointConfig.Publish[0].Port: missing");
+	refuse_connect(EP("\"Publish\":[{\"Port\":0}]"),
+		       "EndpointConfig.Publish[0].Port: 0 is not");
+	refuse_connect(EP("\"Publish\":[{\"Port\":80,\"HostPort\":65536}]"),
+		       "EndpointConfig.Publish[0].HostPort: 65536 is not");
+	refuse_connect(EP("\"Publish\":[{\"Port\":80,\"Proto\":\"icmp\"}]"),
+		       "EndpointConfig.Publish[0].Proto: \"icmp\" is none");
+	refuse_connect(EP("\"Publish\":[{\"Port\":80,\"HostIp\":\"x\"}]"),
+		       "EndpointConfig.Publish[0].HostIp: \"x\" is no address");
+	refuse_connect(EP("\"Publish\":[{\"Port\":80,\"host\":1}]"),
+		       "EndpointConfig.Publish[0].host: not a known field");
+	refuse_connect(
+		EP("\"Publish\":[{\"Port\":80,\"HostPort\":81},{\"Port\":82,\"HostPort\":81}]"),
+		"EndpointConfig.Publish: the host's port 0.0.0.0:81/tcp is given twice");
 	refuse_connect(EP("\"Aliases\":\"a\""), "EndpointConfig.Aliases: not a list");
 	refuse_connect(EP("\"Aliases\":[1]"), "EndpointConfig.Aliases[0]: not a string");
 }
@@ -257,10 +392,12 @@ static void test_small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_network),	       cmocka_unit_test(test_network_least),
-		cmocka_unit_test(test_network_bad),    cmocka_unit_test(test_network_bounds),
-		cmocka_unit_test(test_network_encode), cmocka_unit_test(test_connect),
-		cmocka_unit_test(test_connect_bad),    cmocka_unit_test(test_small),
+		cmocka_unit_test(test_network),	      cmocka_unit_test(test_network_least),
+		cmocka_unit_test(test_network_bad),   cmocka_unit_test(test_network_bounds),
+		cmocka_unit_test(test_network_scope), cmocka_unit_test(test_network_encode),
+		cmocka_unit_test(test_connect),	      cmocka_unit_test(test_connect_bad),
+		cmocka_unit_test(test_small),	      cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_publish_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

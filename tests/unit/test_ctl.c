@@ -124,7 +124,49 @@ static void get_events(struct api_call *call, void *user)
 	f->stream = api_reply_stream(call, "application/x-ndjson", NULL, NULL);
 }
 
+#define AT(ip, port) "{\"HostIp\":\"" ip "\",\"HostPort\":\"" port "\"}"
+#define PORTS                                                   \
+	"\"Ports\":{\"80/tcp\":[" AT("0.0.0.0", "8080") "," AT( \
+		"::", "8080") "],"                              \
+			      "\"53/udp\":[" AT("127.0.0.1", "5353") "]}"
+#define C1                                                                            \
+	"{\"Name\":\"c1\",\"Pid\":77,\"Command\":\"sleep\",\"NetworkMode\":\"demo\"," \
+	"\"NetworkSettings\":{\"Networks\":{\"demo\":{\"IPAddress\":\"10.0.0.2\"}}," PORTS "}}"
+#define C2                                                                               \
+	"{\"Name\":\"c2\",\"Pid\":0,\"Command\":\"x\",\"NetworkMode\":\"container:c1\"," \
+	"\"NetworkSettings\":{\"Networks\":{\"demo\":{\"IPAddress\":\"10.0.0.2\"}}," PORTS "}}"
+#define C3 \
+	"{\"Name\":\"c3\",\"Pid\":0,\"Command\":\"y\",\"NetworkMode\":\"host\",\"NetworkSettings\":{}}"
+
+static void get_containers(struct api_call *call, void *user)
+{
+	(void)user;
+	api_reply_json(call, 200, cJSON_Parse("[" C1 "," C2 "," C3 "]"));
+}
+
+static void get_container(struct api_call *call, void *user)
+{
+	(void)user;
+	if (strcmp(api_call_param(call, "name"), "c1") == 0)
+		api_reply_json(call, 200, cJSON_Parse(C1));
+	else
+		api_reply_fail(call, -ENOENT, "container %s not found",
+			       api_call_param(call, "name"));
+}
+
+static void get_endpoint(struct api_call *call, void *user)
+{
+	(void)user;
+	if (strcmp(api_call_param(call, "id"), "ep") == 0)
+		api_reply_json(call, 200, cJSON_Parse("{\"Name\":\"ep\"," PORTS "}"));
+	else
+		api_reply_fail(call, -ENOENT, "endpoint not found");
+}
+
 static const struct api_route routes[] = {
+	{ "GET", "/containers/json", API_BODY_NONE, get_containers },
+	{ "GET", "/containers/{name}/json", API_BODY_NONE, get_container },
+	{ "GET", "/endpoints/{id}", API_BODY_NONE, get_endpoint },
 	{ "GET", "/networks", API_BODY_NONE, get_networks },
 	{ "GET", "/networks/{id}", API_BODY_NONE, get_network },
 	{ "DELETE", "/networks/{id}", API_BODY_NONE, delete_any },
@@ -349,10 +391,86 @@ static void test_connect(void **state)
 	assert_string_equal(
 		f->asked, "{\"Target\":\"netns:x\",\"EndpointConfig\":{\"IPAMConfig\":"
 			  "{\"IPv4Address\":\"10.0.0.9\"},\"Aliases\":[\"web\"],\"Name\":\"c1\"}}");
+	run(f, 0, "network connect -p 8080:80 --publish [::1]:53:53/udp --gw-priority -3 demo c1");
+	assert_string_equal(
+		f->asked,
+		"{\"Target\":\"c1\",\"EndpointConfig\":{\"IPAMConfig\":{},\"Aliases\":[],"
+		"\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":8080,\"Port\":80},"
+		"{\"Proto\":\"udp\",\"HostIp\":\"::1\",\"HostPort\":53,\"Port\":53}],\"GwPriority\":-3}}");
+	run(f, 2, "network connect -p 8080:65536 demo c1");
+	has(f->err, "--publish: 8080:65536: container port: \"65536\" is no number");
+	run(f, 2, "network connect --gw-priority many demo c1");
 	run(f, 2, "network connect --ip fd00::1 demo c1");
 	has(f->err, "fd00::1 is not an IPv4 address");
 	run(f, 2, "network connect --mac zz demo c1");
 	run(f, 2, "network connect demo");
+}
+
+static void test_ports(void **state)
+{
+	struct fixture *f = *state;
+
+	run(f, 0, "port c1");
+	assert_string_equal(f->out, "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n"
+				    "53/udp -> 127.0.0.1:5353\n");
+	run(f, 0, "port c1 80");
+	assert_string_equal(f->out, "0.0.0.0:8080\n[::]:8080\n");
+	run(f, 0, "port ep 53/udp");
+	assert_string_equal(f->out, "127.0.0.1:5353\n");
+	run(f, 1, "port c1 81");
+	assert_string_equal(f->err, "ovlctl: no public port '81/tcp' published for c1\n");
+	run(f, 1, "port nobody");
+	assert_string_equal(f->err, "ovlctl: container nobody not found\n");
+	run(f, 2, "port");
+	run(f, 0, "ps");
+	has(f->out, "NAME      PID       NETWORKS        PORTS ");
+	has(f->out, "c1        77        demo=10.0.0.2   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, "
+		    "127.0.0.1:5353->53/udp   ");
+	/* Said once, with the container whose they are. */
+	has(f->out, "c2                  container:c1      ");
+	has(f->out, "c3                  host   ");
+	run(f, 1, "inspect c1 nobody");
+	has(f->out, "\"HostPort\": \"5353\"");
+	has(f->err, "container nobody not found");
+}
+
+/* What is refused before a supervisor is started. */
+static void test_run_usage(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "run --network host --network demo -- true",
+		  "--network host excludes other networks" },
+		{ "run --network demo --network none -- true", "--network none excludes" },
+		{ "run --network container:a --network b -- true", "container:a excludes" },
+		{ "run --network container: -- true", "--network container: no name given" },
+		{ "run --network host --ip 10.0.0.9 -- true", "--network host: addresses" },
+		{ "run --network name=none,gw-priority=3 -- true", "--network none: addresses" },
+		{ "run --network host --alias x -- true", "--network host: addresses" },
+		{ "run --network name=demo,ip=10.0.0.8 --ip 10.0.0.9 -- true",
+		  "--ip: the first network has an address already" },
+		{ "run --network demo,ip=10.0.0.8 -- true", "\"demo\" is not of the form" },
+		{ "run --network name=a,ifname=e --ifname f -- true",
+		  "--ifname: network a has one already" },
+		{ "run --ifname e --ifname f -- true", "more --ifname than --network" },
+		{ "run --mac zz -- true", "--mac: " },
+		{ "run --ip fd00::1 -- true", "--ip: fd00::1 is not an IPv4 address" },
+		{ "run -p 0:80 -- true", "--publish: 0:80: host port: \"0\" is no number" },
+		{ "run -p 1-3:80 -- true", "differ in length" },
+		{ "run --network none -p 80 -- true",
+		  "--publish is not possible with --network none" },
+		{ "run --network container:a -p 80 -- true",
+		  "with --network container:NAME: publish at that container" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		run(f, 2, bad[i][0]);
+		has(f->err, bad[i][1]);
+	}
+	run(f, 0, "run --help");
+	has(f->out, "container:NAME");
+	run(f, 0, "network create --help");
+	has(f->out, "parent=DEVICE");
 }
 
 static void test_prune(void **state)
@@ -424,8 +542,8 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_ls),	 T(test_nodes), T(test_create), T(test_several),
-		T(test_connect), T(test_prune), T(test_words),	T(test_events),
+		T(test_ls),    T(test_nodes),	  T(test_create), T(test_several), T(test_connect),
+		T(test_ports), T(test_run_usage), T(test_prune),  T(test_words),   T(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

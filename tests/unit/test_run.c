@@ -21,30 +21,57 @@ static int decode(const char *text, struct run_request *q, struct err *e)
 	return run_request_decode(text, strlen(text), q, e);
 }
 
+static struct run_network *add_network(struct run_request *q, const char *text)
+{
+	struct run_network *n;
+	struct err e = { 0 };
+
+	q->networks = mem_grow(q->networks, q->n_networks + 1, sizeof(*q->networks));
+	n = &q->networks[q->n_networks++];
+	memset(n, 0, sizeof(*n));
+	if (run_network_parse(text, n, &e) < 0)
+		fail_msg("%s", e.text);
+	return n;
+}
+
+static void there_and_back(const struct run_request *q)
+{
+	_cleanup_free_ char *text = run_request_encode(q), *again = NULL;
+	struct run_request back = { 0 };
+	struct err e = { 0 };
+
+	if (decode(text, &back, &e) < 0)
+		fail_msg("%s: %s", text, e.text);
+	again = run_request_encode(&back);
+	assert_string_equal(text, again);
+	run_request_done(&back);
+}
+
 static void request_there_and_back(void **state)
 {
 	struct run_request q = { .name = mem_strdup("c1"),
 				 .socket = mem_strdup("/s"),
 				 .detach = true },
-			   back = { 0 };
-	_cleanup_free_ char *text = NULL, *again = NULL;
+			   none = { .socket = (char *)"/s", .mode = RUN_NONE },
+			   host = { .socket = (char *)"/s", .mode = RUN_HOST },
+			   shared = { .socket = (char *)"/s",
+				      .mode = RUN_SHARED,
+				      .container = (char *)"c1" };
 	struct err e = { 0 };
 
 	(void)state;
-	strv_add(&q.networks, "demo");
-	strv_add(&q.networks, "other");
-	strv_add(&q.aliases, "web");
-	strv_add(&q.ifnames, "net0");
-	assert_int_equal(ip_parse("10.0.0.9", &q.ip4, NULL), 0);
-	assert_int_equal(ip_parse("fd00::9", &q.ip6, NULL), 0);
-	assert_int_equal(mac_parse("02:42:00:00:00:01", &q.mac, NULL), 0);
-	text = run_request_encode(&q);
-	assert_int_equal(decode(text, &back, &e), 0);
-	again = run_request_encode(&back);
-	assert_string_equal(text, again);
+	add_network(&q, "name=demo,ip=10.0.0.9,ip6=fd00::9,mac-address=02:42:00:00:00:01,alias=web,"
+			"ifname=net0,gw-priority=-5");
+	add_network(&q, "other");
+	assert_int_equal(body_publish_parse("8080-8081:80-81", &q.publish, &e), 0);
+	there_and_back(&q);
+	there_and_back(&none);
+	there_and_back(&host);
+	there_and_back(&shared);
 	run_request_done(&q);
-	run_request_done(&back);
 }
+
+#define NETS(inner) "{\"Socket\":\"/s\",\"Networks\":[{" inner "}]}"
 
 static void request_refused(void **state)
 {
@@ -52,9 +79,21 @@ static void request_refused(void **state)
 		{ "{}", "Socket" },
 		{ "[]", "object" },
 		{ "{\"Socket\":7}", "Socket" },
-		{ "{\"Socket\":\"/s\",\"IPv4Address\":\"fd00::1\"}", "IPv4Address" },
-		{ "{\"Socket\":\"/s\",\"IPv6Address\":\"1.2.3.4\"}", "IPv6Address" },
-		{ "{\"Socket\":\"/s\",\"Networks\":[1]}", "Networks" },
+		{ NETS("\"Name\":\"a\",\"IPv4Address\":\"fd00::1\""), "Networks[0]: IPv4Address" },
+		{ NETS("\"Name\":\"a\",\"IPv6Address\":\"1.2.3.4\""), "IPv6Address" },
+		{ NETS("\"Name\":\"a\",\"GwPriority\":2147483648"), "GwPriority" },
+		{ NETS(""), "Networks[0]: Name: missing" },
+		{ "{\"Socket\":\"/s\",\"Networks\":[1]}", "Networks[0]: not an object" },
+		{ "{\"Socket\":\"/s\"}", "Networks: missing for Mode own" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"some\"}", "Mode: \"some\" is none" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"host\",\"Networks\":[{\"Name\":\"a\"}]}",
+		  "Networks: not possible for Mode host" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"container\"}", "Container: missing" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"none\",\"Container\":\"c1\"}",
+		  "Container: not possible" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"host\",\"Publish\":[{\"Port\":80}]}",
+		  "Publish: not possible for Mode host" },
+		{ "{\"Socket\":\"/s\",\"Publish\":[{}]}", "Publish[0].Port: missing" },
 		{ "{\"Socket\":\"/s\"} x", "" },
 	};
 	struct run_request q = { 0 };
@@ -63,36 +102,128 @@ static void request_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_true(decode(bad[i][0], &q, &e) < 0);
-		assert_non_null(strstr(e.text, bad[i][1]));
+		if (!strstr(e.text, bad[i][1]))
+			fail_msg("no \"%s\" in \"%s\"", bad[i][1], e.text);
 	}
 }
 
+static void networks_parsed(void **state)
+{
+	struct run_network n = { 0 };
+	struct err e = { 0 };
+	char text[IP_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(run_network_parse("demo", &n, &e), 0);
+	assert_string_equal(n.name, "demo");
+	run_network_done(&n);
+	assert_int_equal(
+		run_network_parse(
+			"alias=a,name=demo,alias=b,ip=10.0.0.9,"
+			"driver-opt=com.docker.network.endpoint.ifname=eth7,gw-priority=2147483647",
+			&n, &e),
+		0);
+	assert_string_equal(n.name, "demo");
+	assert_int_equal(n.aliases.n, 2);
+	assert_string_equal(ip_format(n.ip4, text), "10.0.0.9");
+	assert_string_equal(n.ifname, "eth7");
+	assert_int_equal(n.gw_priority, INT32_MAX);
+	run_network_done(&n);
+}
+
+static void networks_refused(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "", "empty" },
+		{ "ip=10.0.0.9", "name: missing" },
+		{ "name=", "not of the form KEY=VALUE" },
+		{ "name=a,b", "\"b\" is not of the form" },
+		{ "name=a,name=b", "name: given twice" },
+		{ "name=a,ip=10.0.0.9,ip=10.0.0.8", "ip: given twice" },
+		{ "name=a,ip=fd00::1", "ip: \"fd00::1\" is no IPv4 address" },
+		{ "name=a,ip6=10.0.0.1", "ip6: \"10.0.0.1\" is no IPv6 address" },
+		{ "name=a,mac-address=zz", "mac-address: " },
+		{ "name=a,gw-priority=x", "gw-priority: \"x\"" },
+		{ "name=a,gw-priority=2147483648", "gw-priority: " },
+		{ "name=a,gw-priority=9999999999999999999999", "gw-priority: " },
+		{ "name=a,colour=red", "\"colour\" is none of name, ip, ip6" },
+		{ "name=a,driver-opt=x=y", "driver-opt: \"x=y\" is not" },
+		{ "name=a,ifname=e1,driver-opt=com.docker.network.endpoint.ifname=e2",
+		  "named twice" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct run_network n = { 0 };
+		struct err e = { 0 };
+
+		assert_int_equal(run_network_parse(bad[i][0], &n, &e), -EINVAL);
+		if (!strstr(e.text, bad[i][1]))
+			fail_msg("no \"%s\" in \"%s\"", bad[i][1], e.text);
+		assert_null(n.name);
+	}
+}
+
+static void modes(void **state)
+{
+	struct run_request q = { .mode = RUN_SHARED, .container = (char *)"c1" };
+	_cleanup_free_ char *shared = run_request_mode(&q), *host = NULL, *own = NULL;
+	struct run_network net = { .name = (char *)"demo" };
+	const char *container = NULL;
+
+	(void)state;
+	q = (struct run_request){ .mode = RUN_HOST };
+	host = run_request_mode(&q);
+	q = (struct run_request){ .networks = &net, .n_networks = 1 };
+	own = run_request_mode(&q);
+	assert_string_equal(shared, "container:c1");
+	assert_string_equal(host, "host");
+	assert_string_equal(own, "demo");
+	assert_int_equal(run_mode_of(host, &container), RUN_HOST);
+	assert_int_equal(run_mode_of(own, &container), RUN_OWN);
+	assert_int_equal(run_mode_of("none", NULL), RUN_NONE);
+	assert_int_equal(run_mode_of(NULL, NULL), RUN_OWN);
+	assert_null(container);
+	assert_int_equal(run_mode_of(shared, &container), RUN_SHARED);
+	assert_string_equal(container, "c1");
+}
+
+static void connect_of(const struct run_request *q, size_t index, struct body_connect *ret)
+{
+	_cleanup_json_ cJSON *j = run_request_connect(q, index, "run:c1");
+	struct err e = { 0 };
+
+	if (body_connect_decode(j, ret, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+/* The published ports and the way out come with the last network. */
 static void connect_bodies(void **state)
 {
 	struct run_request q = { 0 };
-	_cleanup_json_ cJSON *first = NULL, *second = NULL;
 	struct body_connect b = { 0 };
 	struct err e = { 0 };
 
 	(void)state;
-	strv_add(&q.networks, "demo");
-	strv_add(&q.networks, "other");
-	strv_add(&q.aliases, "web");
-	strv_add(&q.ifnames, "net0");
-	assert_int_equal(ip_parse("10.0.0.9", &q.ip4, NULL), 0);
-	first = run_request_connect(&q, 0, "run:c1");
-	assert_int_equal(body_connect_decode(first, &b, &e), 0);
+	add_network(&q, "name=demo,ip=10.0.0.9,alias=web,ifname=net0,gw-priority=7");
+	add_network(&q, "other");
+	assert_int_equal(body_publish_parse("8080:80/udp", &q.publish, &e), 0);
+	connect_of(&q, 0, &b);
 	assert_string_equal(b.target, "run:c1");
 	assert_string_equal(b.ifname, "net0");
-	assert_true(ip_eq(b.ip4, q.ip4));
+	assert_true(ip_eq(b.ip4, q.networks[0].ip4));
 	assert_true(strv_has(&b.aliases, "web"));
+	assert_int_equal(b.gw_priority, 7);
+	assert_true(b.more);
+	assert_int_equal(b.publish.n, 0);
 	body_connect_done(&b);
-	memset(&b, 0, sizeof(b));
-	second = run_request_connect(&q, 1, "run:c1");
-	assert_int_equal(body_connect_decode(second, &b, &e), 0);
+	connect_of(&q, 1, &b);
 	assert_null(b.ifname);
 	assert_false(ip_is_set(b.ip4));
-	assert_true(strv_has(&b.aliases, "web"));
+	assert_int_equal(b.gw_priority, 0);
+	assert_false(b.more);
+	assert_int_equal(b.publish.n, 1);
+	assert_int_equal(b.publish.v[0].host_port, 8080);
 	body_connect_done(&b);
 	run_request_done(&q);
 }
@@ -120,7 +251,10 @@ static void reports(void **state)
 static void create_bodies(void **state)
 {
 	char *argv[] = { "sh", "-c", "a\tb\xff\xc3\xa9", NULL };
-	struct run_create c = { .name = mem_strdup("c1"), .pid = 77, .pid_start = 123456789 },
+	struct run_create c = { .name = mem_strdup("c1"),
+				.pid = 77,
+				.pid_start = 123456789,
+				.mode = mem_strdup("host") },
 			  back = { 0 };
 	_cleanup_json_ cJSON *j = NULL, *none = cJSON_CreateObject();
 	struct err e = { 0 };
@@ -134,6 +268,7 @@ static void create_bodies(void **state)
 	assert_int_equal(back.pid, 77);
 	assert_int_equal(back.pid_start, 123456789);
 	assert_true(strv_eq(&back.command, &c.command));
+	assert_string_equal(back.mode, "host");
 	run_create_done(&back);
 	run_create_done(&c);
 	assert_int_equal(run_create_decode(none, &back, &e), -EINVAL);
@@ -253,10 +388,17 @@ static void log_is_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_there_and_back), cmocka_unit_test(request_refused),
-		cmocka_unit_test(connect_bodies),	  cmocka_unit_test(reports),
-		cmocka_unit_test(create_bodies),	  cmocka_unit_test(long_commands_are_cut),
-		cmocka_unit_test(signals_and_escapes),	  cmocka_unit_test(answers),
+		cmocka_unit_test(request_there_and_back),
+		cmocka_unit_test(request_refused),
+		cmocka_unit_test(networks_parsed),
+		cmocka_unit_test(networks_refused),
+		cmocka_unit_test(modes),
+		cmocka_unit_test(connect_bodies),
+		cmocka_unit_test(reports),
+		cmocka_unit_test(create_bodies),
+		cmocka_unit_test(long_commands_are_cut),
+		cmocka_unit_test(signals_and_escapes),
+		cmocka_unit_test(answers),
 		cmocka_unit_test(log_is_bounded),
 	};
 
