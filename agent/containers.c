@@ -9,6 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "agent/containers_identify.h"
 #include "agent/containers_log.h"
 #include "agent/containers_row.h"
 #include "agent/target.h"
@@ -216,6 +217,13 @@ static void on_dropped(void *user)
 	free(drop);
 }
 
+static bool owns_netns(const struct container *c)
+{
+	enum run_mode mode = run_mode_of(c->mode, NULL);
+
+	return mode == RUN_OWN || mode == RUN_NONE;
+}
+
 static void end(struct entry *en, bool told, int code, int signal)
 {
 	struct containers *cs = en->cs;
@@ -230,7 +238,8 @@ static void end(struct entry *en, bool told, int code, int signal)
 	uv_timer_stop(&en->timer);
 	en->drop = mem_alloc(sizeof(*en->drop));
 	en->drop->en = en;
-	if (cs->d.drop)
+	/* Endpoints are the namespace's, and go with the container that made it. */
+	if (cs->d.drop && owns_netns(&en->c))
 		cs->d.drop(cs->d.user, &en->c.target, on_dropped, en->drop);
 	else
 		on_dropped(en->drop);
@@ -332,29 +341,6 @@ void containers_close(struct containers *cs)
 
 /* ---- what is asked ---- */
 
-/* The pid is an open process of the start time told, with a network namespace of its own. Return: its pidfd. */
-static int identify(const struct run_create *req, struct local_target *ret, struct err *e)
-{
-	_cleanup_close_ int pidfd = pidfd_open((pid_t)req->pid, 0);
-	_cleanup_free_ char *text = mem_printf("pid:%lld", (long long)req->pid);
-	_cleanup_free_ char *run_name = NULL;
-	int r;
-
-	if (pidfd < 0)
-		return err_set(e, -EINVAL, "Pid: no process has the id %lld", (long long)req->pid);
-	r = target_resolve(text, NULL, NULL, ret, &run_name, e);
-	if (r < 0) {
-		err_prefix(e, "Pid");
-		return -EINVAL;
-	}
-	if (ret->pid_start != req->pid_start) {
-		target_done(ret);
-		return err_set(e, -EINVAL, "PidStart: process %lld started at another time",
-			       (long long)req->pid);
-	}
-	return TAKE_FD(pidfd);
-}
-
 static char *choose_name(const struct containers *cs)
 {
 	for (;;) {
@@ -397,11 +383,12 @@ int container_create(struct containers *cs, const struct run_create *req,
 	r = req->name ? check_name(cs, req->name, e) : 0;
 	if (r < 0)
 		return r;
-	pidfd = identify(req, &c.target, e);
+	pidfd = containers_identify(cs, req, &c.target, e);
 	if (pidfd < 0)
 		return pidfd;
 	c.name = req->name ? mem_strdup(req->name) : choose_name(cs);
 	strv_copy(&c.command, &req->command);
+	c.mode = mem_strdup(req->mode);
 	c.log_path = containers_log_path(cs, c.name);
 	c.created = mem_strdup(clock_wall_text(now));
 	json = containers_row_encode(&c);

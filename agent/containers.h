@@ -4,6 +4,8 @@
  *
  * A container is its supervisor: a process with namespaces of its own, known by pid and start time, watched through a pidfd.
  *   CREATED (registered, networks being joined) --started--> RUNNING --told by the supervisor, or it died--> ENDING --endpoints gone--> free
+ * Its network namespace is its own, or the host's, or one shared with another container (->mode): endpoints are withdrawn with the container whose
+ * namespace it is, not with those that share it, and theirs is then a namespace without a network until they end too.
  * Rows in SQLite let a restarted agent find them again; containers_load() drops those that ended meanwhile.
  * Events: "container" "start", "container" "die" (attributes name, exitCode, signal).
  */
@@ -25,6 +27,7 @@ struct container {
 		target; /* the supervisor's namespace: path /proc/PID/ns/net, pid, pid_start, netns dev and inode */
 	int64_t command_pid; /* 0: not started */
 	struct strv command;
+	char *mode; /* Docker's NetworkMode: "host", "none", "container:NAME", or a network; run_mode_of(); NULL: of an older ovld, its own */
 	char *log_path;
 	char *created; /* RFC 3339 */
 };
@@ -61,8 +64,8 @@ char *containers_log_path(const struct containers *cs, const char *name);
 /**
  * container_create() - register a supervisor
  * @req: name NULL: "c-" and 12 hex digits
- * Return: 0; -EEXIST: the name is in use (by which pid), -EINVAL: bad name, or no such process, or it is in the host's own network
- * namespace; -ENOSPC above CONTAINERS_MAX; SQLite's.
+ * Return: 0; -EEXIST: the name is in use (by which pid), -EINVAL: bad name, or no such process, or its network namespace is not of the mode told:
+ * the host's, or another container's; -ENOENT: that container is not there (any more); -ENOSPC above CONTAINERS_MAX; SQLite's.
  */
 int container_create(struct containers *cs, const struct run_create *req,
 		     const struct container **ret, struct err *e);

@@ -20,6 +20,7 @@ char *containers_row_encode(const struct container *c)
 	json_put_u64(j, "netnsIno", c->target.netns_ino);
 	json_put_u64(j, "commandPid", (uint64_t)c->command_pid);
 	json_put_strv(j, "command", &c->command);
+	json_put_str_opt(j, "networkMode", c->mode);
 	json_put_str(j, "logPath", c->log_path);
 	json_put_str(j, "created", c->created);
 	json_put_bool(j, "running", c->state == CONTAINER_RUNNING);
@@ -28,7 +29,7 @@ char *containers_row_encode(const struct container *c)
 
 static int fields(const cJSON *j, struct container *c, struct err *e)
 {
-	const char *log_path = NULL, *created = NULL;
+	const char *log_path = NULL, *created = NULL, *mode = NULL;
 	uint64_t pid = 0, command_pid = 0;
 	bool running = false;
 	int r = json_get_u64(j, "pid", 1, INT_MAX, &pid, e);
@@ -45,6 +46,8 @@ static int fields(const cJSON *j, struct container *c, struct err *e)
 		r = json_get_strv(j, "command", RUN_COMMAND_MAX, RUN_COMMAND_SHOWN_MAX + 4,
 				  &c->command, e);
 	if (r == 0)
+		r = json_get_str(j, "networkMode", RUN_TEXT_MAX, &mode, e);
+	if (r == 0)
 		r = json_get_str_req(j, "logPath", PATH_MAX, &log_path, e);
 	if (r == 0)
 		r = json_get_str_req(j, "created", CLOCK_TEXT_MAX, &created, e);
@@ -57,6 +60,7 @@ static int fields(const cJSON *j, struct container *c, struct err *e)
 	c->target.pid = (int64_t)pid;
 	c->target.path = mem_printf("/proc/%lld/ns/net", (long long)pid);
 	c->command_pid = (int64_t)command_pid;
+	c->mode = mem_strdup(mode);
 	c->log_path = mem_strdup(log_path);
 	c->created = mem_strdup(created);
 	c->state = running ? CONTAINER_RUNNING : CONTAINER_CREATED;
@@ -86,6 +90,7 @@ void containers_row_done(struct container *c)
 	free(c->name);
 	target_done(&c->target);
 	strv_done(&c->command);
+	free(c->mode);
 	free(c->log_path);
 	free(c->created);
 	memset(c, 0, sizeof(*c));

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,16 +41,19 @@ struct lab {
 
 /* ---- supervisors ---- */
 
-/* What it is asked for: TERM it survives, KILL ends it. */
-static void __attribute__((noreturn)) pretend(int ready)
+/* What it is asked for: TERM it survives, KILL ends it. @share: whose network namespace it is in; 0: one of its own, -1: the host's. */
+static void __attribute__((noreturn)) pretend(int ready, pid_t share)
 {
+	int fd = share > 0 ? pidfd_open(share, 0) : -1;
 	siginfo_t si;
 	sigset_t set;
 
 	sigemptyset(&set);
 	sigaddset(&set, RUN_SIGNAL_FORWARD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (unshare(CLONE_NEWNET) < 0 || write(ready, "x", 1) != 1)
+	if ((share == 0 && unshare(CLONE_NEWNET) < 0) || (share > 0 && setns(fd, CLONE_NEWNET) < 0))
+		_exit(1);
+	if (write(ready, "x", 1) != 1)
 		_exit(1);
 	for (;;) {
 		if (sigwaitinfo(&set, &si) == RUN_SIGNAL_FORWARD &&
@@ -58,7 +62,7 @@ static void __attribute__((noreturn)) pretend(int ready)
 	}
 }
 
-static pid_t supervisor(void)
+static pid_t supervisor_in(pid_t share)
 {
 	int ready[2];
 	char c;
@@ -68,11 +72,16 @@ static pid_t supervisor(void)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		pretend(ready[1]);
+		pretend(ready[1], share);
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &c, 1), 1);
 	close(ready[0]);
 	return pid;
+}
+
+static pid_t supervisor(void)
+{
+	return supervisor_in(0);
 }
 
 static void end_supervisor(pid_t pid)
@@ -206,10 +215,10 @@ static void on_gone(void *user, int status, int code, int signal)
 			   !containers_get(l->cs, "c1");
 }
 
-static int create(struct lab *l, const char *name, pid_t pid, const struct container **ret,
-		  struct err *e)
+static int create_mode(struct lab *l, const char *name, pid_t pid, const char *mode,
+		       const struct container **ret, struct err *e)
 {
-	struct run_create req = { .name = (char *)name, .pid = pid };
+	struct run_create req = { .name = (char *)name, .pid = pid, .mode = (char *)mode };
 	int r;
 
 	memset(e, 0, sizeof(*e));
@@ -219,6 +228,12 @@ static int create(struct lab *l, const char *name, pid_t pid, const struct conta
 	r = container_create(l->cs, &req, ret, e);
 	strv_done(&req.command);
 	return r;
+}
+
+static int create(struct lab *l, const char *name, pid_t pid, const struct container **ret,
+		  struct err *e)
+{
+	return create_mode(l, name, pid, NULL, ret, e);
 }
 
 static void must_create(struct lab *l, const char *name, pid_t pid)
@@ -269,6 +284,67 @@ static void processes(void **state)
 	end_supervisor((pid_t)req.pid);
 	assert_int_equal(container_create(l->cs, &req, &c, &e), -EINVAL);
 	assert_non_null(strstr(e.text, "no process"));
+}
+
+/* A supervisor is where its mode says. */
+static void modes_are_checked(void **state)
+{
+	struct lab *l = *state;
+	const struct container *c = NULL;
+	pid_t own = supervisor(), host = supervisor_in(-1), with = supervisor_in(own);
+	pid_t other = supervisor();
+	struct err e;
+
+	assert_int_equal(create_mode(l, "h", own, "host", &c, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "NetworkMode: host, but"));
+	assert_int_equal(create_mode(l, "h", host, "none", &c, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "host's own"));
+	assert_int_equal(create_mode(l, "h", host, "host", &c, &e), 0);
+	assert_string_equal(c->mode, "host");
+	assert_int_equal(create_mode(l, "c2", with, "container:c1", &c, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "container c1, whose network is to be shared, not found"));
+	must_create(l, "c1", own);
+	assert_int_equal(create_mode(l, "c2", other, "container:c1", &c, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "is not in the network namespace of container c1"));
+	assert_int_equal(create_mode(l, "c2", with, "container:c1", &c, &e), 0);
+	assert_int_equal(create_mode(l, "c3", with, "container:c2", &c, &e), 0);
+	end_supervisor(own);
+	end_supervisor(host);
+	end_supervisor(with);
+	end_supervisor(other);
+}
+
+/* Endpoints go with the container whose namespace they are in, and not with those beside it. */
+static void shared_namespace(void **state)
+{
+	struct lab *l = *state;
+	const struct container *c = NULL;
+	pid_t own = supervisor(), host = supervisor_in(-1), with = supervisor_in(own);
+	pid_t late = supervisor_in(own);
+	struct err e;
+
+	must_create(l, "c1", own);
+	assert_int_equal(create_mode(l, "c2", with, "container:c1", &c, &e), 0);
+	assert_int_equal(create_mode(l, "h", host, "host", &c, &e), 0);
+	stop(l);
+	start(l);
+	assert_string_equal(containers_get(l->cs, "c2")->mode, "container:c1");
+	assert_int_equal(containers_get(l->cs, "h")->target.pid, host);
+	assert_int_equal(container_ended(l->cs, "h", 0, 0, on_gone, l, &e), 0);
+	assert_int_equal(container_ended(l->cs, "c2", 0, 0, on_gone, l, &e), 0);
+	until_gone(l, 2);
+	assert_int_equal(l->drops, 0);
+	l->hold_drops = true;
+	assert_int_equal(container_ended(l->cs, "c1", 0, 0, on_gone, l, &e), 0);
+	assert_int_equal(l->drops, 1);
+	assert_int_equal(create_mode(l, "c4", late, "container:c1", &c, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "is ending"));
+	l->dropped(l->dropped_user);
+	until_gone(l, 3);
+	end_supervisor(own);
+	end_supervisor(host);
+	end_supervisor(with);
+	end_supervisor(late);
 }
 
 static void life(void **state)
@@ -453,6 +529,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(names),
 		T(processes),
+		T(modes_are_checked),
+		T(shared_namespace),
 		T(life),
 		T(given_up_before_start),
 		T(killed_supervisor_is_noticed),
