@@ -83,13 +83,37 @@ static void make_store(struct agent *a)
 	a->claim = claim_new(a->loop, a->kv, c->etcd_prefix, seed);
 }
 
+struct busy {
+	struct id network;
+	const char *name;
+};
+
+static void look_busy(void *user, const struct local_endpoint *ep)
+{
+	struct busy *b = user;
+
+	if (id_eq(ep->network, b->network))
+		b->name = ep->name;
+}
+
+static const char *network_busy(void *user, struct id network)
+{
+	struct agent *a = user;
+	struct busy b = { .network = network };
+
+	endpoint_each(a->endpoints, look_busy, &b);
+	return b.name;
+}
+
 static void make_parts(struct agent *a)
 {
 	struct networks_deps nd = { .mirror = a->mirror,
+				    .local = a->local,
 				    .claim = a->claim,
 				    .kernel = a->kernel,
 				    .config = a->config,
 				    .vtep = own_vtep,
+				    .busy = network_busy,
 				    .user = a };
 	struct endpoints_deps ed = { .loop = a->loop,
 				     .mirror = a->mirror,
@@ -109,6 +133,7 @@ static void make_parts(struct agent *a)
 	if (a->kv)
 		a->cluster = cluster_new(a->kv, a->mirror, a->local, a->config->etcd_prefix);
 	a->networks = networks_new(&nd);
+	ed.networks = a->networks;
 	a->endpoints = endpoints_new(&ed);
 
 	struct containers_deps cd = { .loop = a->loop,

@@ -7,6 +7,7 @@
 
 #include "agent/compile.h"
 #include "agent/endpoint_priv.h"
+#include "agent/network.h"
 #include "agent/reconcile.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -69,19 +70,19 @@ int ep_save(struct ep *ep, enum local_endpoint_state state, struct err *e)
 
 uint32_t ep_vni(const struct ep *ep)
 {
-	struct mirror_network *net = mirror_network(ep->es->d.mirror, ep->row->network);
+	const struct model_network *net = network_get(ep->es->d.networks, ep->row->network);
 
-	return net && net->rec ? net->rec->vni : 0;
+	return net ? network_key(net) : 0;
 }
 
 void ep_publish(const struct ep *ep, const char *action)
 {
-	struct mirror_network *net = mirror_network(ep->es->d.mirror, ep->row->network);
+	const struct model_network *net = network_get(ep->es->d.networks, ep->row->network);
 	struct kv_pairs attrs = { 0 };
 	char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
 
-	kv_pairs_set(&attrs, "name", net && net->rec ? net->rec->name : "");
-	kv_pairs_set(&attrs, "type", "overlay");
+	kv_pairs_set(&attrs, "name", net ? net->name : "");
+	kv_pairs_set(&attrs, "type", net ? net->driver : "overlay");
 	kv_pairs_set(&attrs, "container", ep->row->container_id ? ep->row->container_id : "");
 	kv_pairs_set(&attrs, "endpoint", ep->row->name);
 	kv_pairs_set(&attrs, "address", ip_format(ep->row->ip4, ip));

@@ -7,6 +7,7 @@
 #include <utlist.h>
 
 #include "agent/endpoint_priv.h"
+#include "agent/network.h"
 #include "agent/reconcile.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -365,14 +366,14 @@ static int prepare(struct endpoints *es, const struct endpoint_request *req,
 void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 		      endpoint_done_fn done, void *user)
 {
-	struct mirror_network *net = mirror_network(es->d.mirror, req->network);
+	const struct model_network *net = network_get(es->d.networks, req->network);
 	_cleanup_free_ char *run_name = NULL;
 	struct local_target t = { 0 };
 	struct err e = { 0 };
 	struct ep *ep = NULL;
 	int r;
 
-	if (!net || !net->rec)
+	if (!net)
 		r = err_set(&e, -ENOENT, "network not found");
 	else
 		r = check_names(req, &e);
@@ -381,9 +382,9 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	if (r == 0)
 		r = check_store(es, &e);
 	if (r == 0)
-		r = check_mtu(es, net->rec, &e);
+		r = check_mtu(es, net, &e);
 	if (r == 0)
-		r = prepare(es, req, net->rec, &t, &ep, &run_name, &e);
+		r = prepare(es, req, net, &t, &ep, &run_name, &e);
 	target_done(&t);
 	if (r < 0 || !ep) {
 		done(user, r, NULL, &e);
@@ -395,5 +396,5 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	}
 	ep_wait(&ep->connects, done, user);
 	if (r == 0)
-		start_claim(ep, net->rec, req);
+		start_claim(ep, net, req);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/endpoint_priv.h"
+#include "agent/network.h"
 #include "agent/reconcile.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -253,7 +254,7 @@ static void reclaimed(void *user, int status, const struct model_endpoint *m, co
 void ep_reclaim(struct ep *ep)
 {
 	struct endpoints *es = ep->es;
-	struct mirror_network *net = mirror_network(es->d.mirror, ep->row->network);
+	const struct model_network *net = network_get(es->d.networks, ep->row->network);
 	struct model_endpoint m = ep_model(ep);
 	struct claim_endpoint_request cr = { .endpoint = &m,
 					     .want4 = ep->row->ip4,
@@ -261,13 +262,13 @@ void ep_reclaim(struct ep *ep)
 					     .lease = es->d.lease(es->d.user),
 					     .reclaim = true };
 
-	if (!es->d.claim || !cr.lease || !net || !net->rec)
+	if (!es->d.claim || !cr.lease || !net)
 		return;
 	if (ep->reclaiming) {
 		ep->reclaim_again = true;
 		return;
 	}
-	cr.network = net->rec;
+	cr.network = net;
 	ep->reclaiming = true;
 	claim_endpoint_create(es->d.claim, &cr, reclaimed, ep);
 }

@@ -7,15 +7,12 @@
 #include <strings.h>
 
 #include "agent/hostnet.h"
+#include "agent/network_priv.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
 #define NETWORK_OVERHEAD_V4 50 /* outer Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
 #define NETWORK_OVERHEAD_V6 70
-
-struct networks {
-	struct networks_deps d;
-};
 
 struct networks *networks_new(const struct networks_deps *d)
 {
@@ -27,37 +24,126 @@ struct networks *networks_new(const struct networks_deps *d)
 
 void networks_free(struct networks *n)
 {
+	if (!n)
+		return;
+	for (size_t i = 0; i < n->n_locals; i++)
+		model_network_free(n->locals[i]);
+	free(n->locals);
 	free(n);
 }
 
-int network_find(struct networks *n, const char *ref, struct mirror_network **ret, struct err *e)
+void networks_on_local(struct networks *n,
+		       void (*fn)(void *user, const struct model_network *net, bool removed),
+		       void *user)
 {
-	struct mirror_network *net, *tmp, *found = NULL;
-	struct id id;
+	n->on_local = fn;
+	n->on_local_user = user;
+}
 
-	if (id_parse(ref, &id) == 0) {
-		net = mirror_network(n->d.mirror, id);
-		if (net && net->rec) {
-			*ret = net;
-			return 0;
-		}
-	}
-	net = mirror_network_by_name(n->d.mirror, ref);
-	if (net) {
-		*ret = net;
-		return 0;
+/* ---- look up ---- */
+
+const struct model_network *network_get(struct networks *n, struct id id)
+{
+	const struct model_network *own = network_local_get(n, id);
+	const struct mirror_network *net = own ? NULL : mirror_network(n->d.mirror, id);
+
+	return own ? own : net ? net->rec : NULL;
+}
+
+uint32_t network_key(const struct model_network *net)
+{
+	if (!model_network_is_local(net))
+		return net->vni;
+	if (strcmp(net->driver, "egress") == 0)
+		return STATE_KEY_EGRESS;
+	return net->number ? STATE_KEY_LOCAL + net->number : 0;
+}
+
+const struct model_network *network_by_key(struct networks *n, uint32_t key)
+{
+	struct mirror_network *net, *tmp;
+
+	if (key == 0)
+		return NULL;
+	for (size_t i = 0; i < n->n_locals; i++) {
+		if (network_key(n->locals[i]) == key)
+			return n->locals[i];
 	}
 	HASH_ITER(hh, mirror_networks(n->d.mirror), net, tmp) {
-		if (!net->rec || !id_has_prefix(net->id, ref))
-			continue;
-		if (found)
+		if (net->rec && net->rec->vni == key)
+			return net->rec;
+	}
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct model_network *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+void network_each(struct networks *n, void (*fn)(void *user, const struct model_network *net),
+		  void *user)
+{
+	struct mirror_network *nets = mirror_networks(n->d.mirror), *net, *tmp;
+	_cleanup_free_ const struct model_network **v =
+		mem_alloc_array(HASH_COUNT(nets) + 1, sizeof(*v));
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->n_locals; i++)
+		fn(user, n->locals[i]);
+	HASH_ITER(hh, nets, net, tmp) {
+		if (net->rec)
+			v[count++] = net->rec;
+	}
+	qsort(v, count, sizeof(*v), by_name);
+	for (size_t i = 0; i < count; i++)
+		fn(user, v[i]);
+}
+
+struct prefixed {
+	const char *hex;
+	const struct model_network *found;
+	unsigned n;
+};
+
+static void look_prefix(void *user, const struct model_network *net)
+{
+	struct prefixed *p = user;
+
+	if (!id_has_prefix(net->id, p->hex))
+		return;
+	p->found = net;
+	p->n++;
+}
+
+int network_find(struct networks *n, const char *ref, const struct model_network **ret,
+		 struct err *e)
+{
+	struct prefixed p = { .hex = ref };
+	const struct model_network *net = NULL;
+	struct mirror_network *mn;
+	struct id id;
+
+	if (id_parse(ref, &id) == 0)
+		net = network_get(n, id);
+	if (!net)
+		net = network_local_by_name(n, ref);
+	if (!net) {
+		mn = mirror_network_by_name(n->d.mirror, ref);
+		net = mn ? mn->rec : NULL;
+	}
+	if (!net) {
+		network_each(n, look_prefix, &p);
+		if (p.n > 1)
 			return err_set(e, -EEXIST,
 				       "network %s is ambiguous: several ids begin with it", ref);
-		found = net;
+		net = p.found;
 	}
-	if (!found)
+	if (!net)
 		return err_set(e, -ENOENT, "network %s not found", ref);
-	*ret = found;
+	*ret = net;
 	return 0;
 }
 

@@ -72,5 +72,9 @@ void network_create(struct networks *n, const struct network_request *req, netwo
  * @busy: of a local network: names an endpoint of it on this node, NULL for none (deps.busy)
  */
 void network_remove(struct networks *n, struct id id, network_done_fn done, void *user);
-/** network_find() - by id, name, or unique id prefix, in this order (as docker does). -ENOENT, -EEXIST: the prefix is ambiguous. */
-int network_find(struct networks *n, const char *ref, struct mirror_network **ret, struct err *e);
+/**
+ * network_find() - by id, name (local ones first), or unique id prefix, in this order (as docker does); @ret as network_get()
+ * Return: 0, -ENOENT, -EEXIST: the prefix is ambiguous
+ */
+int network_find(struct networks *n, const char *ref, const struct model_network **ret,
+		 struct err *e);

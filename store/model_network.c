@@ -288,6 +288,11 @@ void model_network_free(struct model_network *n)
 	free(n);
 }
 
+bool model_network_is_local(const struct model_network *n)
+{
+	return n->driver && strcmp(n->driver, "overlay") != 0;
+}
+
 const struct model_subnet *model_network_subnet_of(const struct model_network *n, struct ip ip)
 {
 	for (size_t i = 0; i < n->n_subnets; i++) {

@@ -17,4 +17,4 @@ extern const struct api_table routes_node;
 struct api_call;
 /** routes_find_network() - network_find() for the segment {id}; where it fails the call has been answered. Return: as network_find(). */
 int routes_find_network(const struct api_context *ctx, struct api_call *call,
-			struct mirror_network **ret);
+			const struct model_network **ret);

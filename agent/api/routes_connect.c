@@ -35,7 +35,7 @@ static void connected(void *user, int status, const struct local_endpoint *ep, c
 static void post_connect(struct api_call *call, void *user)
 {
 	const struct api_context *ctx = user;
-	struct mirror_network *net;
+	const struct model_network *net;
 	struct body_connect b = { 0 };
 	struct connect_op *op;
 	struct err e = { 0 };
@@ -192,7 +192,7 @@ static void post_disconnect(struct api_call *call, void *user)
 {
 	const struct api_context *ctx = user;
 	struct body_disconnect b = { 0 };
-	struct mirror_network *net;
+	const struct model_network *net;
 	struct disconnect_op *op;
 	struct err e = { 0 };
 	int r = body_disconnect_decode(api_call_body(call), &b, &e);

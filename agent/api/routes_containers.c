@@ -53,22 +53,22 @@ struct joining {
 static void put_endpoint(void *user, const struct local_endpoint *ep)
 {
 	struct joining *jn = user;
-	const struct mirror_network *net;
+	const struct model_network *net;
 	const struct model_subnet *subnet = NULL;
 	char id[ID_TEXT_MAX], mac[MAC_TEXT_MAX], ip[IP_TEXT_MAX];
 	cJSON *j;
 
 	if (ep->state == LOCAL_RELEASING || !target_match(&ep->target, &jn->c->target))
 		return;
-	net = mirror_network(jn->ctx->mirror, ep->network);
+	net = network_get(jn->ctx->networks, ep->network);
 	id_format(ep->network, id);
-	j = cJSON_AddObjectToObject(jn->networks, net && net->rec ? net->rec->name : id);
+	j = cJSON_AddObjectToObject(jn->networks, net ? net->name : id);
 	json_put_str(j, "NetworkID", id);
 	json_put_str(j, "EndpointID", id_format(ep->id, id));
 	json_put_str(j, "MacAddress", mac_format(ep->mac, mac));
 	json_put_str(j, "IPAddress", ip_format(ep->ip4, ip));
-	if (net && net->rec)
-		subnet = model_network_subnet_of(net->rec, ep->ip4);
+	if (net)
+		subnet = model_network_subnet_of(net, ep->ip4);
 	json_put_u64(j, "IPPrefixLen", subnet ? subnet->subnet.len : 0);
 	json_put_str(j, "GlobalIPv6Address", ip_format(ep->ip6, ip));
 	json_put_str(j, "IfName", ep->ifname ? ep->ifname : "");

@@ -19,8 +19,8 @@ static bool fits(const struct listing *l, const struct model_endpoint *rec,
 {
 	struct id network = rec ? rec->network : local->network;
 	struct id node = rec ? rec->node : node_id(l->ctx->node);
-	const struct mirror_network *net = mirror_network(l->ctx->mirror, network);
-	const char *net_name = net && net->rec ? net->rec->name : NULL;
+	const struct model_network *net = network_get(l->ctx->networks, network);
+	const char *net_name = net ? net->name : NULL;
 	char text[ID_TEXT_MAX], short_id[ID_SHORT_MAX];
 
 	if (!filter_prefix(l->f, "id", id_format(rec ? rec->id : local->id, text)) ||

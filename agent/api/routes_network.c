@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 int routes_find_network(const struct api_context *ctx, struct api_call *call,
-			struct mirror_network **ret)
+			const struct model_network **ret)
 {
 	const char *ref = api_call_param(call, "id");
 	struct err e = { 0 };
@@ -28,7 +28,8 @@ int routes_find_network(const struct api_context *ctx, struct api_call *call,
 
 /* ---- list ---- */
 
-static bool fits(const struct filter *f, const struct mirror_network *net)
+static bool fits(const struct api_context *ctx, const struct filter *f,
+		 const struct model_network *net)
 {
 	const struct strv *dangling = filter_values(f, "dangling");
 	char id[ID_TEXT_MAX];
@@ -36,44 +37,61 @@ static bool fits(const struct filter *f, const struct mirror_network *net)
 	for (size_t i = 0; dangling && i < dangling->n; i++) {
 		bool want = strcmp(dangling->v[i], "true") == 0 || strcmp(dangling->v[i], "1") == 0;
 
-		if (want != (net->n_endpoints == 0))
+		if (want != (view_count_endpoints(ctx, net) == 0))
 			return false;
 	}
-	return filter_exact(f, "driver", net->rec->driver) &&
+	return filter_exact(f, "driver", net->driver) &&
 	       filter_prefix(f, "id", id_format(net->id, id)) &&
-	       filter_part(f, "name", net->rec->name) && filter_exact(f, "scope", "global") &&
-	       filter_exact(f, "type", "custom") && filter_labels(f, &net->rec->labels);
+	       filter_part(f, "name", net->name) &&
+	       filter_exact(f, "scope", model_network_is_local(net) ? "local" : "global") &&
+	       filter_exact(f, "type", "custom") && filter_labels(f, &net->labels);
+}
+
+struct collection {
+	const struct api_context *ctx;
+	const struct filter *f;
+	const struct model_network **v;
+	size_t n, cap;
+};
+
+static void collect_one(void *user, const struct model_network *net)
+{
+	struct collection *c = user;
+
+	if (!fits(c->ctx, c->f, net))
+		return;
+	if (c->n == c->cap) {
+		c->cap = c->cap ? c->cap * 2 : 16;
+		c->v = mem_grow(c->v, c->cap, sizeof(*c->v));
+	}
+	c->v[c->n++] = net;
 }
 
 static int by_name(const void *a, const void *b)
 {
-	const struct mirror_network *const *x = a, *const *y = b;
+	const struct model_network *const *x = a, *const *y = b;
 
-	return strcmp((*x)->rec->name, (*y)->rec->name);
+	return strcmp((*x)->name, (*y)->name);
 }
 
 /* Networks that fit, sorted by name; heap array. */
 static size_t collect(const struct api_context *ctx, const struct filter *f,
-		      const struct mirror_network ***ret)
+		      const struct model_network ***ret)
 {
-	struct mirror_network *nets = mirror_networks(ctx->mirror), *net, *tmp;
-	const struct mirror_network **v = mem_alloc_array(HASH_COUNT(nets) + 1, sizeof(*v));
-	size_t n = 0;
+	struct collection c = { .ctx = ctx, .f = f };
 
-	HASH_ITER(hh, nets, net, tmp) {
-		if (net->rec && fits(f, net))
-			v[n++] = net;
-	}
-	qsort(v, n, sizeof(*v), by_name);
-	*ret = v;
-	return n;
+	network_each(ctx->networks, collect_one, &c);
+	if (c.n > 0)
+		qsort(c.v, c.n, sizeof(*c.v), by_name);
+	*ret = c.v;
+	return c.n;
 }
 
 static void get_list(struct api_call *call, void *user)
 {
 	static const char *const known[] = { "driver", "id",   "label",	   "name",
 					     "scope",  "type", "dangling", NULL };
-	_cleanup_free_ const struct mirror_network **nets = NULL;
+	_cleanup_free_ const struct model_network **nets = NULL;
 	_cleanup_filter_ struct filter f = { 0 };
 	const struct api_context *ctx = user;
 	struct err e = { 0 };
@@ -95,7 +113,7 @@ static void get_list(struct api_call *call, void *user)
 static void get_one(struct api_call *call, void *user)
 {
 	const struct api_context *ctx = user;
-	struct mirror_network *net;
+	const struct model_network *net;
 
 	if (routes_find_network(ctx, call, &net) == 0)
 		api_reply_json(call, 200, view_network(ctx, net, true));
@@ -162,7 +180,7 @@ static void removed(void *user, int status, const struct model_network *net, con
 static void delete_one(struct api_call *call, void *user)
 {
 	const struct api_context *ctx = user;
-	struct mirror_network *net;
+	const struct model_network *net;
 
 	if (routes_find_network(ctx, call, &net) == 0)
 		network_remove(ctx->networks, net->id, removed, call);
@@ -211,11 +229,11 @@ static void pruned(void *user, int status, const struct model_network *net, cons
 
 static void prune_next(struct prune *p)
 {
-	const struct mirror_network *net = NULL;
+	const struct model_network *net = NULL;
 
 	while (p->failed.code == 0 && p->next < p->n) {
-		net = mirror_network(p->ctx->mirror, p->ids[p->next++]);
-		if (net && net->rec && net->n_endpoints == 0)
+		net = network_get(p->ctx->networks, p->ids[p->next++]);
+		if (net && view_count_endpoints(p->ctx, net) == 0)
 			break;
 		net = NULL;
 	}
@@ -228,7 +246,7 @@ static void prune_next(struct prune *p)
 static void post_prune(struct api_call *call, void *user)
 {
 	static const char *const known[] = { "label", NULL };
-	_cleanup_free_ const struct mirror_network **nets = NULL;
+	_cleanup_free_ const struct model_network **nets = NULL;
 	_cleanup_filter_ struct filter f = { 0 };
 	const struct api_context *ctx = user;
 	struct prune *p;

@@ -15,10 +15,9 @@ static void put_id(cJSON *j, const char *key, struct id id)
 }
 
 /* "10.0.0.2/24", "" where there is no address; the length from the network's subnet, full where that is not known. */
-static void put_address(cJSON *j, const char *key, const struct mirror_network *net, struct ip ip)
+static void put_address(cJSON *j, const char *key, const struct model_network *net, struct ip ip)
 {
-	const struct model_subnet *sub = net && net->rec ? model_network_subnet_of(net->rec, ip) :
-							   NULL;
+	const struct model_subnet *sub = net ? model_network_subnet_of(net, ip) : NULL;
 	struct prefix p = { .ip = ip, .len = (uint8_t)(sub ? sub->subnet.len : ip_bits(ip)) };
 	char text[PREFIX_TEXT_MAX];
 
@@ -71,9 +70,11 @@ static void put_options(cJSON *j, const struct model_network *rec)
 
 	kv_pairs_copy(&p, &rec->options);
 	snprintf(text, sizeof(text), "%u", rec->vni);
-	kv_pairs_set(&p, "vni", text);
+	if (rec->vni)
+		kv_pairs_set(&p, "vni", text);
 	snprintf(text, sizeof(text), "%u", rec->mtu);
-	kv_pairs_set(&p, "mtu", text);
+	if (rec->mtu)
+		kv_pairs_set(&p, "mtu", text);
 	json_put_pairs(j, "Options", &p);
 }
 
@@ -98,7 +99,7 @@ static bool seen_add(struct seen **head, const char *key)
 
 struct containers_of {
 	const struct api_context *ctx;
-	const struct mirror_network *net;
+	const struct model_network *net;
 	cJSON *to;
 	struct seen *seen;
 };
@@ -139,16 +140,18 @@ static void put_local_only(void *user, const struct local_endpoint *local)
 		put_container(c, NULL, local);
 }
 
-static void put_containers(cJSON *j, const struct api_context *ctx,
-			   const struct mirror_network *net)
+static void put_containers(cJSON *j, const struct api_context *ctx, const struct model_network *net)
 {
+	const struct mirror_network *mn = mirror_network(ctx->mirror, net->id);
 	struct containers_of c = { .ctx = ctx, .net = net };
 	struct mirror_endpoint *ep, *tmp;
 	struct seen *s, *next;
 
 	c.to = cJSON_AddObjectToObject(j, "Containers");
-	HASH_ITER(hh, net->endpoints, ep, tmp)
-		put_container(&c, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
+	if (mn) {
+		HASH_ITER(hh, mn->endpoints, ep, tmp)
+			put_container(&c, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
+	}
 	endpoint_each(ctx->endpoints, put_local_only, &c);
 	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
 	s = c.seen;
@@ -160,16 +163,37 @@ static void put_containers(cJSON *j, const struct api_context *ctx,
 	}
 }
 
-cJSON *view_network(const struct api_context *ctx, const struct mirror_network *net,
-		    bool containers)
+struct count {
+	struct id network;
+	size_t n;
+};
+
+static void count_one(void *user, const struct local_endpoint *local)
 {
-	const struct model_network *rec = net->rec;
+	struct count *c = user;
+
+	c->n += id_eq(local->network, c->network);
+}
+
+size_t view_count_endpoints(const struct api_context *ctx, const struct model_network *net)
+{
+	const struct mirror_network *mn = mirror_network(ctx->mirror, net->id);
+	struct count c = { .network = net->id };
+
+	if (!model_network_is_local(net))
+		return mn ? mn->n_endpoints : 0;
+	endpoint_each(ctx->endpoints, count_one, &c);
+	return c.n;
+}
+
+cJSON *view_network(const struct api_context *ctx, const struct model_network *rec, bool containers)
+{
 	cJSON *j = cJSON_CreateObject(), *from;
 
 	json_put_str(j, "Name", rec->name);
 	put_id(j, "Id", rec->id);
 	json_put_str(j, "Created", rec->created);
-	json_put_str(j, "Scope", "global");
+	json_put_str(j, "Scope", model_network_is_local(rec) ? "local" : "global");
 	json_put_str(j, "Driver", rec->driver);
 	json_put_bool(j, "EnableIPv6", rec->ipv6);
 	put_ipam(j, rec);
@@ -180,7 +204,7 @@ cJSON *view_network(const struct api_context *ctx, const struct mirror_network *
 	json_put_str(from, "Network", "");
 	json_put_bool(j, "ConfigOnly", false);
 	if (containers)
-		put_containers(j, ctx, net);
+		put_containers(j, ctx, rec);
 	else
 		cJSON_AddObjectToObject(j, "Containers");
 	put_options(j, rec);
@@ -212,14 +236,14 @@ cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint 
 {
 	struct id network = rec ? rec->network : local->network;
 	struct id node = rec ? rec->node : node_id(ctx->node);
-	const struct mirror_network *net = mirror_network(ctx->mirror, network);
+	const struct model_network *net = network_get(ctx->networks, network);
 	cJSON *j = cJSON_CreateObject();
 	char text[ID_SHORT_MAX];
 
 	put_id(j, "Id", rec ? rec->id : local->id);
 	json_put_str(j, "Name", rec ? rec->name : local->name);
 	put_id(j, "NetworkId", network);
-	json_put_str(j, "Network", net && net->rec ? net->rec->name : id_short(network, text));
+	json_put_str(j, "Network", net ? net->name : id_short(network, text));
 	put_id(j, "NodeId", node);
 	json_put_str(j, "Node", view_node_name(ctx, node, text));
 	json_put_str(j, "Sandbox", rec ? rec->sandbox : local->sandbox);

@@ -6,9 +6,11 @@
 #include <cjson/cJSON.h>
 #include "agent/api/context.h"
 
-/** view_network() - @net has a record; @containers: with the endpoints, else an empty Containers (as Docker's list). */
-cJSON *view_network(const struct api_context *ctx, const struct mirror_network *net,
+/** view_network() - @containers: with the endpoints, else an empty Containers (as Docker's list). */
+cJSON *view_network(const struct api_context *ctx, const struct model_network *rec,
 		    bool containers);
+/** view_count_endpoints() - on all nodes; of a local network: on this one. */
+size_t view_count_endpoints(const struct api_context *ctx, const struct model_network *net);
 /** view_endpoint() - from the cluster's record, this node's own, or both; at least one is given. */
 cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
 		     const struct local_endpoint *local);

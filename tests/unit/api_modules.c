@@ -278,17 +278,34 @@ bool reconcile_ready(const struct reconcile *r)
 
 /* ---- networks ---- */
 
-int network_find(struct networks *n, const char *ref, struct mirror_network **ret, struct err *e)
+int network_find(struct networks *n, const char *ref, const struct model_network **ret,
+		 struct err *e)
 {
 	struct mirror_network *net, *tmp;
 
 	HASH_ITER(hh, M(n)->networks, net, tmp) {
 		if (strcmp(net->rec->name, ref) != 0 && !id_has_prefix(net->id, ref))
 			continue;
-		*ret = net;
+		*ret = net->rec;
 		return 0;
 	}
 	return err_set(e, -ENOENT, "network %s not found", ref);
+}
+
+const struct model_network *network_get(struct networks *n, struct id id)
+{
+	const struct mirror_network *net = mirror_network((struct mirror *)n, id);
+
+	return net ? net->rec : NULL;
+}
+
+void network_each(struct networks *n, void (*fn)(void *user, const struct model_network *net),
+		  void *user)
+{
+	struct mirror_network *net, *tmp;
+
+	HASH_ITER(hh, M(n)->networks, net, tmp)
+		fn(user, net->rec);
 }
 
 static void answer_network(struct modules *m)
