@@ -2,5 +2,7 @@
 foreach(name config target hostnet vtep events)
 	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS ovl_agent)
 endforeach()
-ovl_unit_test(NAME test_compile SOURCES test_compile.c LIBS ovl_compile)
+foreach(name compile compile_local sandbox)
+	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS ovl_compile)
+endforeach()
 ovl_unit_test(NAME test_reconcile SOURCES test_reconcile.c reconcile_lab.c state_lab.c LIBS ovl_reconcile ovl_fake_kernel)
