@@ -99,6 +99,9 @@ static void add_elems(const struct compile_local_input *in, struct state_net *n)
 		if (in->network->internal)
 			add_ifname(n, STATE_SET_INTERNAL, ifname);
 		add_ifname(n, in->opt->icc ? STATE_SET_ICC : STATE_SET_NOICC, ifname);
+		/* Its ports too: not every kernel tells of a frame which bridge it is on. */
+		for (size_t i = 0; i < n->n_ports && !in->opt->icc; i++)
+			add_ifname(n, STATE_SET_NOICC, n->ports[i].name);
 	}
 	for (size_t i = 0; i < in->n_locals; i++) {
 		if (!in->locals[i].shut)

@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "overlay/nft_elem.h"
 #include "overlay/nft_event.h"
-#include "overlay/nft_known.h"
+#include "overlay/nft_guard.h"
+#include "overlay/nft_host.h"
 #include "overlay/nft_skel.h"
 
 struct nft_ground {
@@ -13,8 +14,7 @@ struct nft_ground {
 	struct nft_params params;
 	struct nft_sock *overlay, *host;
 	int overlay_events, host_events;
-	struct nft_known *known;
-	bool known_valid; /* @known agrees with the kernel's sets, as far as we have written them */
+	struct nft_guard *overlay_guards, *host_guards;
 	uint64_t writes;
 };
 
@@ -28,7 +28,6 @@ int nft_ground_new(int overlay_nsfd, const char *table, uint16_t vxlan_port,
 	snprintf(g->table, sizeof(g->table), "%s", table);
 	g->params = (struct nft_params){ .table = g->table, .vxlan_port = vxlan_port };
 	g->overlay_events = g->host_events = -1;
-	g->known = nft_known_new();
 
 	/* Subscribed before anybody looks: no change falls between a check and the first event. */
 	int r = nft_sock_open(overlay_nsfd, &g->overlay, e);
@@ -46,6 +45,8 @@ int nft_ground_new(int overlay_nsfd, const char *table, uint16_t vxlan_port,
 		nft_ground_free(g);
 		return r;
 	}
+	g->overlay_guards = nft_guard_new(g->overlay, g->table, false);
+	g->host_guards = nft_guard_new(g->host, g->table, true);
 	*ret = g;
 	return 0;
 }
@@ -58,7 +59,8 @@ void nft_ground_free(struct nft_ground *g)
 	nft_sock_close(g->host);
 	mem_closep(&g->overlay_events);
 	mem_closep(&g->host_events);
-	nft_known_free(g->known);
+	nft_guard_free(g->overlay_guards);
+	nft_guard_free(g->host_guards);
 	free(g);
 }
 
@@ -75,48 +77,36 @@ int nft_ground_check(struct nft_ground *g, struct err *e)
 		r = nft_table_check(g->overlay, &nft_skel_bridge, &g->params, e);
 	if (!r)
 		r = nft_table_check(g->host, &nft_skel_host, &g->params, e);
+	if (!r)
+		r = nft_table_check(g->host, &nft_skel_host_bridge, &g->params, e);
 	return r;
 }
 
 /* The elements that belong into a table made anew. */
-static void put_guards(struct nft_batch *b, const struct nft_ground *g,
-		       const struct kernel_elements *el)
-{
-	for (size_t i = 0; i < el->n_guards; i++) {
-		struct state_guard mac = el->guards[i];
-		struct nft_elem_op op = { 0 };
-
-		if (!ip_is_set(mac.ip))
-			continue;
-		op.key = nft_elem_guard(&mac, &op.set);
-		nft_elem_put(b, NFPROTO_BRIDGE, g->table, &op);
-		mac.ip = (struct ip){ 0 };
-		op.key = nft_elem_guard(&mac, &op.set);
-		nft_elem_put(b, NFPROTO_BRIDGE, g->table, &op);
-	}
-}
-
 static void put_vteps(struct nft_batch *b, const struct nft_ground *g,
 		      const struct kernel_elements *el)
 {
 	for (size_t i = 0; i < el->n_vteps; i++) {
-		struct nft_elem_op op = { 0 };
+		struct nft_elem_op op = { .family = NFPROTO_INET };
 
 		if (!ip_is_set(el->vteps[i]))
 			continue;
 		op.key = nft_elem_vtep(el->vteps[i], &op.set);
-		nft_elem_put(b, NFPROTO_INET, g->table, &op);
+		nft_elem_put(b, g->table, &op);
 	}
 }
 
-static void remember(struct nft_ground *g, const struct state_guard *guards, size_t n)
+static void put_elements(struct nft_batch *b, const struct nft_ground *g,
+			 const struct nft_table_def *t, const struct kernel_elements *el)
 {
-	nft_known_clear(g->known);
-	for (size_t i = 0; i < n; i++) {
-		if (ip_is_set(guards[i].ip))
-			nft_known_add(g->known, &guards[i]);
-	}
-	g->known_valid = true;
+	if (t == &nft_skel_bridge)
+		nft_guard_put(g->overlay_guards, b, el->guards, el->n_guards);
+	if (t == &nft_skel_host_bridge)
+		nft_guard_put(g->host_guards, b, el->guards, el->n_guards);
+	if (t == &nft_skel_host)
+		put_vteps(b, g, el);
+	if (t == &nft_skel_host || t == &nft_skel_host_bridge)
+		nft_host_put(b, g->table, t->family, el->elems, el->n_elems);
 }
 
 /* One table: nothing when it stands, else made anew in one transaction. Return: 1 when made, 0, or an error. */
@@ -134,10 +124,7 @@ static int make_table(struct nft_ground *g, struct nft_sock *s, const struct nft
 		nft_table_count(s, t, &g->params, &count);
 	nft_batch_init(&b, s);
 	nft_table_put(&b, t, &g->params, count);
-	if (t == &nft_skel_bridge)
-		put_guards(&b, g, el);
-	if (t == &nft_skel_host)
-		put_vteps(&b, g, el);
+	put_elements(&b, g, t, el);
 	r = nft_batch_commit(&b, e);
 	if (!r)
 		g->writes += b.n;
@@ -158,20 +145,14 @@ int nft_ground_make(struct nft_ground *g, const struct kernel_elements *el, stru
 	if (r >= 0)
 		r = make_table(g, g->overlay, &nft_skel_bridge, el, e);
 	if (r == 1)
-		remember(g, el->guards, el->n_guards);
+		nft_guard_made(g->overlay_guards, el->guards, el->n_guards);
 	if (r >= 0)
 		r = make_table(g, g->host, &nft_skel_host, el, e);
+	if (r >= 0)
+		r = make_table(g, g->host, &nft_skel_host_bridge, el, e);
+	if (r == 1)
+		nft_guard_made(g->host_guards, el->guards, el->n_guards);
 	return r < 0 ? r : 0;
-}
-
-static int cmp_guards(const void *a, const void *b)
-{
-	const struct state_guard *x = a, *y = b;
-	int c = strcmp(x->port, y->port);
-
-	if (!c)
-		c = mac_cmp(x->mac, y->mac);
-	return c ? c : ip_cmp(x->ip, y->ip);
 }
 
 static int cmp_ips(const void *a, const void *b)
@@ -179,76 +160,32 @@ static int cmp_ips(const void *a, const void *b)
 	return ip_cmp(*(const struct ip *)a, *(const struct ip *)b);
 }
 
-/* One set's elements, appended to *@list as guards. */
-static int dump_guards(struct nft_ground *g, const char *set, struct state_guard **list, size_t *n)
-{
-	_cleanup_free_ struct nft_key *keys = NULL;
-	size_t n_keys = 0;
-
-	int r = nft_elem_dump(g->overlay, NFPROTO_BRIDGE, g->table, set, &keys, &n_keys);
-	if (r)
-		return r;
-	*list = mem_grow(*list, *n + n_keys + 1, sizeof(**list));
-	for (size_t i = 0; i < n_keys; i++) {
-		if (nft_elem_to_guard(&keys[i], &(*list)[*n]) == 0)
-			(*n)++;
-	}
-	return 0;
-}
-
 static int dump_vteps(struct nft_ground *g, const char *set, struct ip **list, size_t *n)
 {
-	_cleanup_free_ struct nft_key *keys = NULL;
-	size_t n_keys = 0;
+	_cleanup_free_ struct nft_elem *elems = NULL;
+	size_t n_elems = 0;
 
-	int r = nft_elem_dump(g->host, NFPROTO_INET, g->table, set, &keys, &n_keys);
+	int r = nft_elem_dump(g->host, NFPROTO_INET, g->table, set, &elems, &n_elems);
 	if (r)
 		return r;
-	*list = mem_grow(*list, *n + n_keys + 1, sizeof(**list));
-	for (size_t i = 0; i < n_keys; i++) {
-		if (nft_elem_to_vtep(&keys[i], &(*list)[*n]) == 0)
+	*list = mem_grow(*list, *n + n_elems + 1, sizeof(**list));
+	for (size_t i = 0; i < n_elems; i++) {
+		if (nft_elem_to_vtep(&elems[i].key, &(*list)[*n]) == 0)
 			(*n)++;
 	}
 	return 0;
-}
-
-/*
- * Both must stand for a guard: the address's element and the MAC's. Of one without its MAC nothing is told, so that it is added again; a
- * MAC without addresses is told as a guard without one.
- */
-static size_t match_macs(struct nft_ground *g, struct state_guard *guards, size_t n,
-			 struct state_guard *macs, size_t n_macs)
-{
-	size_t kept = 0;
-
-	qsort(macs, n_macs, sizeof(*macs), cmp_guards);
-	for (size_t i = 0; i < n; i++) {
-		struct state_guard mac = guards[i];
-
-		mac.ip = (struct ip){ 0 };
-		if (bsearch(&mac, macs, n_macs, sizeof(*macs), cmp_guards))
-			guards[kept++] = guards[i];
-	}
-	for (size_t i = 0; i < n_macs; i++) {
-		if (!nft_known_has(g->known, &macs[i]))
-			guards[kept++] = macs[i];
-	}
-	qsort(guards, kept, sizeof(*guards), cmp_guards);
-	return kept;
 }
 
 int nft_ground_dump(struct nft_ground *g, struct state_guard **ret_guards, size_t *ret_n_guards,
 		    struct ip **ret_vteps, size_t *ret_n_vteps, struct err *e)
 {
-	_cleanup_free_ struct state_guard *guards = NULL, *macs = NULL;
+	_cleanup_free_ struct state_guard *guards = NULL;
 	_cleanup_free_ struct ip *vteps = NULL;
-	size_t n_guards = 0, n_macs = 0, n_vteps = 0;
+	size_t n_guards = 0, n_vteps = 0;
 
-	int r = dump_guards(g, NFT_SET_GUARD4, &guards, &n_guards);
+	int r = nft_guard_dump(g->overlay_guards, &guards, &n_guards);
 	if (!r)
-		r = dump_guards(g, NFT_SET_GUARD6, &guards, &n_guards);
-	if (!r)
-		r = dump_guards(g, NFT_SET_MACS, &macs, &n_macs);
+		r = nft_guard_dump(g->host_guards, &guards, &n_guards);
 	if (!r)
 		r = dump_vteps(g, NFT_SET_VTEPS4, &vteps, &n_vteps);
 	if (!r)
@@ -256,9 +193,8 @@ int nft_ground_dump(struct nft_ground *g, struct state_guard **ret_guards, size_
 	if (r)
 		return err_set(e, r, "nf_tables: dump of the sets: %s", strerror(-r));
 
-	remember(g, guards, n_guards);
-	guards = mem_grow(guards, n_guards + n_macs + 1, sizeof(*guards));
-	*ret_n_guards = match_macs(g, guards, n_guards, macs, n_macs);
+	qsort(guards, n_guards, sizeof(*guards), nft_guard_cmp);
+	*ret_n_guards = n_guards;
 	*ret_guards = TAKE_PTR(guards);
 	qsort(vteps, n_vteps, sizeof(*vteps), cmp_ips);
 	*ret_n_vteps = n_vteps;
@@ -266,75 +202,35 @@ int nft_ground_dump(struct nft_ground *g, struct state_guard **ret_guards, size_
 	return 0;
 }
 
-/* After a failure, or before the first dump: what stands there is not known. */
-static int ensure_known(struct nft_ground *g, struct err *e)
+int nft_ground_dump_elems(struct nft_ground *g, struct state_elem **ret, size_t *ret_n,
+			  struct err *e)
 {
-	struct state_guard *guards;
-	struct ip *vteps;
-	size_t n, n_vteps;
+	int r = nft_host_dump(g->host, g->table, ret, ret_n);
 
-	if (g->known_valid)
-		return 0;
-	int r = nft_ground_dump(g, &guards, &n, &vteps, &n_vteps, e);
-	if (r)
-		return r;
-	free(guards);
-	free(vteps);
-	return 0;
-}
-
-static size_t guard_ops(struct nft_ground *g, const struct kernel_guard_op *op,
-			struct nft_elem_op ops[2])
-{
-	struct state_guard mac = op->guard;
-	size_t n = 0;
-
-	mac.ip = (struct ip){ 0 };
-	if (ip_is_set(op->guard.ip)) {
-		ops[n] = (struct nft_elem_op){ .del = op->del };
-		ops[n].key = nft_elem_guard(&op->guard, &ops[n].set);
-		n++;
-	}
-	bool with_mac = true;
-	if (!op->del)
-		nft_known_add(g->known, &op->guard);
-	else if (ip_is_set(op->guard.ip))
-		with_mac = nft_known_del(g->known, &op->guard);
-	else
-		with_mac = !nft_known_has(g->known, &mac);
-	if (with_mac) {
-		ops[n] = (struct nft_elem_op){ .del = op->del };
-		ops[n].key = nft_elem_guard(&mac, &ops[n].set);
-		n++;
-	}
-	return n;
+	return r ? err_set(e, r, "nf_tables: dump of the host's sets: %s", strerror(-r)) : 0;
 }
 
 int nft_ground_guard(struct nft_ground *g, const struct kernel_guard_op *ops, size_t n,
 		     struct err *e)
 {
-	_cleanup_free_ struct nft_elem_op *elems = mem_alloc_array(2 * n + 1, sizeof(*elems));
-	size_t n_elems = 0, written = 0;
+	int r = nft_guard_apply(g->overlay_guards, ops, n, &g->writes, e);
 
-	for (size_t i = 0; i < n; i++) {
-		const struct state_guard *s = &ops[i].guard;
-		if (!ops[i].del && (!ip_is_set(s->ip) || mac_is_zero(s->mac)))
-			return err_set(e, -EINVAL, "port security of %s: no %s given", s->port,
-				       ip_is_set(s->ip) ? "MAC" : "address");
-	}
-	int r = ensure_known(g, e);
-	if (r)
-		return r;
-	for (size_t i = 0; i < n; i++)
-		n_elems += guard_ops(g, &ops[i], elems + n_elems);
-	r = nft_elem_apply(g->overlay, NFPROTO_BRIDGE, g->table, elems, n_elems, &written, e);
-	if (r) {
-		g->known_valid = false;
-		err_prefix(e, "port security");
-		return r;
-	}
+	return r ? r : nft_guard_apply(g->host_guards, ops, n, &g->writes, e);
+}
+
+int nft_ground_elems(struct nft_ground *g, const struct kernel_elem_op *ops, size_t n,
+		     struct err *e)
+{
+	_cleanup_free_ struct nft_elem_op *elems = mem_alloc_array(n + 1, sizeof(*elems));
+	size_t written = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++)
+		r = nft_host_op(&ops[i], &elems[i], e);
+	if (!r)
+		r = nft_elem_apply(g->host, g->table, elems, n, &written, e);
 	g->writes += written;
-	return 0;
+	return r;
 }
 
 int nft_ground_vteps(struct nft_ground *g, const struct ip *add, size_t n_add, const struct ip *del,
@@ -349,10 +245,11 @@ int nft_ground_vteps(struct nft_ground *g, const struct ip *add, size_t n_add, c
 		if (!ip_is_set(a))
 			continue;
 		elems[n].del = i < n_del;
+		elems[n].family = NFPROTO_INET;
 		elems[n].key = nft_elem_vtep(a, &elems[n].set);
 		n++;
 	}
-	int r = nft_elem_apply(g->host, NFPROTO_INET, g->table, elems, n, &written, e);
+	int r = nft_elem_apply(g->host, g->table, elems, n, &written, e);
 	if (r) {
 		err_prefix(e, "set of VTEPs");
 		return r;
@@ -374,7 +271,10 @@ int nft_ground_remove(struct nft_ground *g, struct err *e)
 		r = nft_table_delete(g->overlay, &nft_skel_overlay, &g->params, e);
 	if (!r)
 		r = nft_table_delete(g->host, &nft_skel_host, &g->params, e);
-	g->known_valid = false;
+	if (!r)
+		r = nft_table_delete(g->host, &nft_skel_host_bridge, &g->params, e);
+	nft_guard_forget(g->overlay_guards);
+	nft_guard_forget(g->host_guards);
 	return r;
 }
 

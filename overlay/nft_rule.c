@@ -6,6 +6,8 @@
 #include <libnftnl/common.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <linux/netfilter/nf_nat.h>
+#include <string.h>
 #include "base/buf.h"
 
 #define NFT_RULE_TEXT_MAX 8192
@@ -73,6 +75,41 @@ static void fill_lookup(struct nftnl_expr *x, const struct nft_op *op, const str
 	nftnl_expr_set_u32(x, NFTNL_EXPR_LOOKUP_FLAGS, op->a);
 }
 
+static void fill_ct(struct nftnl_expr *x, const struct nft_op *op, const struct nft_params *p)
+{
+	(void)p;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_KEY, op->a);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CT_DREG, op->reg);
+}
+
+static void fill_mask_u32(struct nftnl_expr *x, const struct nft_op *op, const struct nft_params *p)
+{
+	struct nft_op bytes = { .reg = op->reg, .len = sizeof(op->b) };
+
+	memcpy(bytes.data, &op->b, sizeof(op->b));
+	fill_mask(x, &bytes, p);
+}
+
+static void fill_map(struct nftnl_expr *x, const struct nft_op *op, const struct nft_params *p)
+{
+	fill_lookup(x, op, p);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_LOOKUP_DREG, op->b);
+}
+
+/* The kernel dumps ranges, and the flags that follow from them (nft_nat_init(), nft_nat_dump()). */
+static void fill_dnat(struct nftnl_expr *x, const struct nft_op *op, const struct nft_params *p)
+{
+	(void)p;
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FAMILY, op->a);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_ADDR_MIN, op->reg);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_ADDR_MAX, op->reg);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MIN, op->b);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_REG_PROTO_MAX, op->b);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_NAT_FLAGS,
+			   NF_NAT_RANGE_MAP_IPS | NF_NAT_RANGE_PROTO_SPECIFIED);
+}
+
 static void fill_fib(struct nftnl_expr *x, const struct nft_op *op, const struct nft_params *p)
 {
 	(void)p;
@@ -107,10 +144,15 @@ static const struct {
 	[NFT_OP_CMP] = { "cmp", fill_cmp },
 	[NFT_OP_CMP_U32] = { "cmp", fill_cmp_u32 },
 	[NFT_OP_CMP_PORT] = { "cmp", fill_cmp_port },
+	[NFT_OP_CT] = { "ct", fill_ct },
+	[NFT_OP_MASK_U32] = { "bitwise", fill_mask_u32 },
 	[NFT_OP_LOOKUP] = { "lookup", fill_lookup },
+	[NFT_OP_MAP] = { "lookup", fill_map },
 	[NFT_OP_FIB] = { "fib", fill_fib },
 	[NFT_OP_COUNT] = { "objref", fill_count },
 	[NFT_OP_NOTRACK] = { "notrack", NULL },
+	[NFT_OP_DNAT] = { "nat", fill_dnat },
+	[NFT_OP_MASQUERADE] = { "masq", NULL },
 	[NFT_OP_VERDICT] = { "immediate", fill_verdict },
 };
 

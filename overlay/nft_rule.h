@@ -22,10 +22,15 @@ enum nft_op_kind {
 	NFT_OP_CMP, /* a: NFT_CMP_*, data, len */
 	NFT_OP_CMP_U32, /* a: NFT_CMP_*, b: a number in the host's order */
 	NFT_OP_CMP_PORT, /* reg equals the VXLAN port */
+	NFT_OP_CT, /* a: NFT_CT_*, to reg */
+	NFT_OP_MASK_U32, /* reg &= b, a number in the host's order */
 	NFT_OP_LOOKUP, /* s: set; a: NFT_LOOKUP_F_INV or 0; key from reg on */
+	NFT_OP_MAP, /* s: map; key from reg on, what it maps to into b on */
 	NFT_OP_FIB, /* a: NFT_FIB_RESULT_*, b: NFTA_FIB_F_*, to reg */
 	NFT_OP_COUNT, /* s: named counter */
 	NFT_OP_NOTRACK,
+	NFT_OP_DNAT, /* a: NFPROTO_*, reg: address, b: register of the port */
+	NFT_OP_MASQUERADE,
 	NFT_OP_VERDICT, /* a: NF_ACCEPT, NF_DROP, NFT_JUMP to chain s */
 };
 struct nft_op {
@@ -74,6 +79,26 @@ struct nft_params { /* what is not known when compiling */
 #define NFT_CMP_PORT(r)                             \
 	{                                           \
 		.kind = NFT_OP_CMP_PORT, .reg = (r) \
+	}
+#define NFT_CT(key, r)                                    \
+	{                                                 \
+		.kind = NFT_OP_CT, .a = (key), .reg = (r) \
+	}
+#define NFT_MASK_U32(r, v)                                    \
+	{                                                     \
+		.kind = NFT_OP_MASK_U32, .b = (v), .reg = (r) \
+	}
+#define NFT_MAP(map, r, to)                                           \
+	{                                                             \
+		.kind = NFT_OP_MAP, .s = (map), .reg = (r), .b = (to) \
+	}
+#define NFT_DNAT(family, r, port)                                           \
+	{                                                                   \
+		.kind = NFT_OP_DNAT, .a = (family), .reg = (r), .b = (port) \
+	}
+#define NFT_MASQUERADE                    \
+	{                                 \
+		.kind = NFT_OP_MASQUERADE \
 	}
 #define NFT_LOOKUP(set, flags, r)                                           \
 	{                                                                   \

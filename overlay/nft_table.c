@@ -7,6 +7,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <string.h>
 #include "base/mem.h"
 #include "base/strv.h"
@@ -26,6 +27,16 @@ static void put_table(struct nft_batch *b, uint16_t type, uint16_t flags, uint8_
 	mnl_attr_put_strz(nft_batch_msg(b, type, family, flags), NFTA_TABLE_NAME, name);
 }
 
+static const char *chain_type(const struct nft_chain_def *c)
+{
+	return c->nat ? "nat" : "filter";
+}
+
+static uint32_t set_flags(const struct nft_set_def *s)
+{
+	return s->data_len ? NFT_SET_MAP : 0;
+}
+
 static void put_chain(struct nft_batch *b, const struct nft_table_def *t,
 		      const struct nft_chain_def *def, const struct nft_params *p)
 {
@@ -37,11 +48,22 @@ static void put_chain(struct nft_batch *b, const struct nft_table_def *t,
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_HOOKNUM, def->hook);
 		nftnl_chain_set_s32(c, NFTNL_CHAIN_PRIO, def->prio);
 		nftnl_chain_set_u32(c, NFTNL_CHAIN_POLICY, def->policy);
-		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, "filter");
+		nftnl_chain_set_str(c, NFTNL_CHAIN_TYPE, chain_type(def));
 	}
 	nftnl_chain_nlmsg_build_payload(nft_batch_msg(b, NFT_MSG_NEWCHAIN, t->family, NLM_F_CREATE),
 					c);
 	nftnl_chain_free(c);
+}
+
+/* What nft(8) needs to print names as text; the kernel keeps it and does not look (enum byteorder in nftables' datatype.h). */
+static void put_byteorder(struct nftnl_set *s)
+{
+	const uint32_t host_endian = 1;
+	struct nftnl_udata_buf *b = checked(nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN));
+
+	nftnl_udata_put_u32(b, NFTNL_UDATA_SET_KEYBYTEORDER, host_endian);
+	nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(b), nftnl_udata_buf_len(b));
+	nftnl_udata_buf_free(b);
 }
 
 static void put_set(struct nft_batch *b, const struct nft_table_def *t,
@@ -52,9 +74,15 @@ static void put_set(struct nft_batch *b, const struct nft_table_def *t,
 	nftnl_set_set_str(s, NFTNL_SET_TABLE, p->table);
 	nftnl_set_set_str(s, NFTNL_SET_NAME, def->name);
 	nftnl_set_set_u32(s, NFTNL_SET_ID, id);
-	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, 0);
+	nftnl_set_set_u32(s, NFTNL_SET_FLAGS, set_flags(def));
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, def->key_type);
 	nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, def->key_len);
+	if (def->key_len == IFNAMSIZ && def->key_type == NFT_TYPE_IFNAME)
+		put_byteorder(s);
+	if (def->data_len) {
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, def->data_type);
+		nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, def->data_len);
+	}
 	nftnl_set_nlmsg_build_payload(nft_batch_msg(b, NFT_MSG_NEWSET, t->family, NLM_F_CREATE), s);
 	nftnl_set_free(s);
 }
@@ -124,10 +152,11 @@ static void add_chain(struct lines *l, const char *name, bool base, uint32_t hoo
 		add_line(l, mem_printf("chain %s", name));
 }
 
-static void add_set(struct lines *l, const char *name, uint32_t flags, uint32_t type, uint32_t len)
+static void add_set(struct lines *l, uint32_t flags, const struct nft_set_def *s)
 {
-	add_line(l, mem_printf("set %s, flags %" PRIu32 ", key %" PRIx32 " of %" PRIu32 " bytes",
-			       name, flags, type, len));
+	add_line(l, mem_printf("set %s, flags %" PRIu32 ", key %" PRIx32 " of %" PRIu32
+			       " bytes, data %" PRIx32 " of %" PRIu32 " bytes",
+			       s->name, flags, s->key_type, s->key_len, s->data_type, s->data_len));
 }
 
 static void add_rule(struct lines *l, const char *chain, const struct nftnl_rule *r)
@@ -147,10 +176,10 @@ static void expect(struct lines *l, const struct nft_table_def *t, const struct 
 	add_line(l, mem_printf("table flags 0"));
 	for (size_t i = 0; i < t->n_chains; i++) {
 		const struct nft_chain_def *c = &t->chains[i];
-		add_chain(l, c->name, c->base, c->hook, c->prio, "filter", c->policy);
+		add_chain(l, c->name, c->base, c->hook, c->prio, chain_type(c), c->policy);
 	}
 	for (size_t i = 0; i < t->n_sets; i++)
-		add_set(l, t->sets[i].name, 0, t->sets[i].key_type, t->sets[i].key_len);
+		add_set(l, set_flags(&t->sets[i]), &t->sets[i]);
 	if (t->counter)
 		add_line(l, mem_printf("object %s of type %d", t->counter, NFT_OBJECT_COUNTER));
 	for (size_t i = 0; i < t->n_rules; i++) {
@@ -199,10 +228,12 @@ static int on_set(const struct nlmsghdr *nlh, void *user)
 	if (nftnl_set_nlmsg_parse(nlh, s) < 0)
 		add_line(l, mem_printf("set that cannot be read"));
 	else if (strcmp(nftnl_set_get_str(s, NFTNL_SET_TABLE), l->table) == 0)
-		add_set(l, nftnl_set_get_str(s, NFTNL_SET_NAME),
-			nftnl_set_get_u32(s, NFTNL_SET_FLAGS),
-			nftnl_set_get_u32(s, NFTNL_SET_KEY_TYPE),
-			nftnl_set_get_u32(s, NFTNL_SET_KEY_LEN));
+		add_set(l, nftnl_set_get_u32(s, NFTNL_SET_FLAGS),
+			&(struct nft_set_def){ nftnl_set_get_str(s, NFTNL_SET_NAME),
+					       nftnl_set_get_u32(s, NFTNL_SET_KEY_TYPE),
+					       nftnl_set_get_u32(s, NFTNL_SET_KEY_LEN),
+					       nftnl_set_get_u32(s, NFTNL_SET_DATA_TYPE),
+					       nftnl_set_get_u32(s, NFTNL_SET_DATA_LEN) });
 	nftnl_set_free(s);
 	return 0;
 }

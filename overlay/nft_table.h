@@ -2,11 +2,12 @@
 /*
  * nft_table - one nf_tables table as static data: put it into a transaction, or tell whether the kernel's is the same.
  *
- * The compare covers what a packet meets: table flags; chains with hook, priority, type and policy; sets with key and flags; counters by
+ * The compare covers what a packet meets: table flags; chains with hook, priority, type and policy; sets with key, data and flags; counters by
  * name; every rule in order, expression by expression. Elements and counts are not looked at (nft_elem.h dumps elements). Any chain, set,
  * counter or rule too much counts as amiss: the table is ours alone.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include "overlay/nft_rule.h"
 #include "overlay/nft_sock.h"
@@ -14,17 +15,22 @@
 #define NFT_TABLE_LINES_MAX \
 	4096 /* chains, sets and rules of a foreign hand are read up to this many */
 
+#define NFT_TYPE_IFNAME 41 /* nft(8)'s number of the data type */
+
 struct nft_chain_def {
 	const char *name;
 	bool base; /* hooked; the rest only then */
 	uint32_t hook; /* NF_INET_* or NF_BR_* */
 	int32_t prio;
 	uint32_t policy; /* NF_ACCEPT, NF_DROP */
+	bool nat; /* of type nat: met by the first packet of a connection only; else filter */
 };
 struct nft_set_def {
 	const char *name;
 	uint32_t key_type; /* nft(8)'s numbers, for its listings */
 	uint32_t key_len; /* bytes */
+	uint32_t data_type; /* a map's */
+	uint32_t data_len; /* 0: a set */
 };
 struct nft_rule_def {
 	const char *chain;

@@ -107,7 +107,7 @@ enum state_set { /* sets and maps of the host's table; what a packet meets there
 		 STATE_SET_MASQ6,
 		 STATE_SET_INTERNAL, /* ifname: nothing is forwarded from it or to it */
 		 STATE_SET_ICC, /* ifname: its containers may reach one another */
-		 STATE_SET_NOICC, /* ifname (table bridge): frames from port to port only for published ports and answers */
+		 STATE_SET_NOICC, /* ifname of a port (table bridge), and of its bridge: frames from or to such a port only for published ports and answers */
 		 STATE_SET_MEMBER, /* ip, ifname: a container's address and its bridge (masquerade of hairpin traffic) */
 		 STATE_SET_PUBLISH, /* proto, ip (unset: any address of the host), port, family -> to, to_port */
 		 STATE_SET_OPEN, /* proto, ip, port: reachable without translation (gateway mode routed) */

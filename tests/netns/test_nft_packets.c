@@ -104,7 +104,10 @@ static int group_setup(void **state)
 		guard("ve3", "02:42:0a:00:01:02", "fd01::2"),
 	};
 	struct ip vteps[3];
-	const struct kernel_elements el = { vteps, 3, guards, ARRAY_SIZE(guards) };
+	const struct state_elem elem = state_elem_ifname(STATE_SET_BRIDGES, "ovl-gw");
+	const struct kernel_elements el = {
+		vteps, 3, guards, ARRAY_SIZE(guards), &elem, 1
+	};
 	struct err e = { 0 };
 	unsigned writes;
 
@@ -417,11 +420,15 @@ static void test_foreign_vxlan(void **state)
 	struct state_guard *guards = NULL;
 	struct kernel_elements el = { 0 };
 	assert_int_equal(nft_ground_dump(lab.g, &guards, &el.n_guards, &vteps, &el.n_vteps, &e), 0);
+	struct state_elem *elems = NULL;
+	assert_int_equal(nft_ground_dump_elems(lab.g, &elems, &el.n_elems, &e), 0);
 	el.guards = guards;
 	el.vteps = vteps;
+	el.elems = elems;
 	assert_int_equal(nft_ground_make(lab.g, &el, &e), 0);
 	free(guards);
 	free(vteps);
+	free(elems);
 	assert_int_equal(dropped(), before);
 	close(at);
 }
