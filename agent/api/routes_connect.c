@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "agent/api/body.h"
+#include "agent/api/body_run.h"
 #include "agent/api/call.h"
 #include "agent/api/routes.h"
 #include "agent/api/view.h"
+#include "agent/containers.h"
 #include "base/mem.h"
 
 /* ---- connect ---- */
@@ -32,12 +33,63 @@ static void connected(void *user, int status, const struct local_endpoint *ep, c
 	free(op);
 }
 
+/* A container in another's network namespace has no networks of its own to join and leave. */
+static bool is_shared(const struct api_context *ctx, struct api_call *call, const char *target)
+{
+	const char *name = strncmp(target, "run:", 4) == 0 ? target + 4 : target;
+	const struct container *c = ctx->containers ? containers_get(ctx->containers, name) : NULL;
+	enum run_mode mode = c ? run_mode_of(c->mode, NULL) : RUN_OWN;
+
+	if (mode != RUN_SHARED && mode != RUN_HOST)
+		return false;
+	api_reply_fail(call, -EINVAL,
+		       "container %s shares the network namespace of %s: networks are not its own",
+		       c->name, mode == RUN_HOST ? "the host" : "another container");
+	return true;
+}
+
+static struct model_publish *publish_of(const struct body_publishes *p)
+{
+	struct model_publish *v = mem_alloc_array(p->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < p->n; i++)
+		v[i] = (struct model_publish){ .proto = p->v[i].proto,
+					       .host_ip = p->v[i].host_ip,
+					       .host_port = p->v[i].host_port,
+					       .port = p->v[i].port };
+	return v;
+}
+
+/* Borrowed from the body; endpoint_connect() copies what it keeps. */
+static void connect_to(const struct api_context *ctx, struct api_call *call, struct id network,
+		       const struct body_connect *b)
+{
+	_cleanup_free_ struct model_publish *publish = publish_of(&b->publish);
+	const struct endpoint_request req = {
+		.network = network,
+		.target = b->target,
+		.name = b->name,
+		.aliases = b->aliases,
+		.ip4 = b->ip4,
+		.ip6 = b->ip6,
+		.mac = b->mac,
+		.ifname = b->ifname,
+		.publish = b->publish.n > 0 ? publish : NULL,
+		.n_publish = b->publish.n,
+		.gw_priority = b->gw_priority,
+		.more = b->more,
+	};
+	struct connect_op *op = mem_alloc(sizeof(*op));
+
+	*op = (struct connect_op){ .ctx = ctx, .call = call };
+	endpoint_connect(ctx->endpoints, &req, connected, op);
+}
+
 static void post_connect(struct api_call *call, void *user)
 {
 	const struct api_context *ctx = user;
 	const struct model_network *net;
 	struct body_connect b = { 0 };
-	struct connect_op *op;
 	struct err e = { 0 };
 	int r = body_connect_decode(api_call_body(call), &b, &e);
 
@@ -45,23 +97,8 @@ static void post_connect(struct api_call *call, void *user)
 		api_reply_err(call, r, &e);
 		return;
 	}
-	if (routes_find_network(ctx, call, &net) == 0) {
-		/* Borrowed from the body; endpoint_connect() copies what it keeps. */
-		const struct endpoint_request req = {
-			.network = net->id,
-			.target = b.target,
-			.name = b.name,
-			.aliases = b.aliases,
-			.ip4 = b.ip4,
-			.ip6 = b.ip6,
-			.mac = b.mac,
-			.ifname = b.ifname,
-		};
-
-		op = mem_alloc(sizeof(*op));
-		*op = (struct connect_op){ .ctx = ctx, .call = call };
-		endpoint_connect(ctx->endpoints, &req, connected, op);
-	}
+	if (routes_find_network(ctx, call, &net) == 0 && !is_shared(ctx, call, b.target))
+		connect_to(ctx, call, net->id, &b);
 	body_connect_done(&b);
 }
 
@@ -201,7 +238,7 @@ static void post_disconnect(struct api_call *call, void *user)
 		api_reply_err(call, r, &e);
 		return;
 	}
-	if (routes_find_network(ctx, call, &net) == 0) {
+	if (routes_find_network(ctx, call, &net) == 0 && !is_shared(ctx, call, b.target)) {
 		op = mem_alloc(sizeof(*op));
 		*op = (struct disconnect_op){ .ctx = ctx,
 					      .call = call,

@@ -8,6 +8,7 @@
 #include "agent/api/body_run.h"
 #include "agent/api/call.h"
 #include "agent/api/context.h"
+#include "agent/api/view.h"
 #include "agent/containers.h"
 #include "agent/target.h"
 #include "base/buf.h"
@@ -47,8 +48,18 @@ static const char *const state_names[] = {
 struct joining {
 	const struct api_context *ctx;
 	const struct container *c;
-	cJSON *networks;
+	cJSON *networks, *ports;
 };
+
+/* Docker shows none for an overlay: what leads out of it is the egress bridge's. */
+static struct ip gateway(const struct model_network *net, int family)
+{
+	struct ip none = { 0 };
+
+	if (!net || net->internal || !model_network_is_local(net))
+		return none;
+	return model_network_gateway(net, family);
+}
 
 static void put_endpoint(void *user, const struct local_endpoint *ep)
 {
@@ -70,9 +81,15 @@ static void put_endpoint(void *user, const struct local_endpoint *ep)
 	if (net)
 		subnet = model_network_subnet_of(net, ep->ip4);
 	json_put_u64(j, "IPPrefixLen", subnet ? subnet->subnet.len : 0);
+	json_put_str(j, "Gateway", ip_format(gateway(net, AF_INET), ip));
 	json_put_str(j, "GlobalIPv6Address", ip_format(ep->ip6, ip));
+	subnet = net ? model_network_subnet_of(net, ep->ip6) : NULL;
+	json_put_u64(j, "GlobalIPv6PrefixLen", subnet ? subnet->subnet.len : 0);
+	json_put_str(j, "IPv6Gateway", ip_format(gateway(net, AF_INET6), ip));
+	cJSON_AddNumberToObject(j, "GwPriority", ep->gw_priority);
 	json_put_str(j, "IfName", ep->ifname ? ep->ifname : "");
 	json_put_strv(j, "Aliases", &ep->aliases);
+	view_put_ports(jn->ports, ep->publish, ep->n_publish);
 }
 
 static char *command_line(const struct strv *command)
@@ -91,7 +108,7 @@ static cJSON *container_json(const struct api_context *ctx, const struct contain
 {
 	_cleanup_free_ char *line = command_line(&c->command);
 	struct joining jn = { .ctx = ctx, .c = c };
-	cJSON *j = cJSON_CreateObject();
+	cJSON *j = cJSON_CreateObject(), *settings;
 
 	json_put_str(j, "Name", c->name);
 	json_put_str(j, "State", state_names[c->state]);
@@ -102,8 +119,10 @@ static cJSON *container_json(const struct api_context *ctx, const struct contain
 	json_put_u64(j, "SupervisorPid", (uint64_t)c->target.pid);
 	json_put_u64(j, "SupervisorStart", c->target.pid_start);
 	json_put_str(j, "LogPath", c->log_path);
-	jn.networks =
-		cJSON_AddObjectToObject(cJSON_AddObjectToObject(j, "NetworkSettings"), "Networks");
+	json_put_str(j, "NetworkMode", c->mode ? c->mode : "");
+	settings = cJSON_AddObjectToObject(j, "NetworkSettings");
+	jn.ports = cJSON_AddObjectToObject(settings, "Ports");
+	jn.networks = cJSON_AddObjectToObject(settings, "Networks");
 	endpoint_each(ctx->endpoints, put_endpoint, &jn);
 	return j;
 }

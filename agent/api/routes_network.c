@@ -32,19 +32,21 @@ static bool fits(const struct api_context *ctx, const struct filter *f,
 		 const struct model_network *net)
 {
 	const struct strv *dangling = filter_values(f, "dangling");
+	bool builtin = view_is_builtin(net);
 	char id[ID_TEXT_MAX];
 
 	for (size_t i = 0; dangling && i < dangling->n; i++) {
 		bool want = strcmp(dangling->v[i], "true") == 0 || strcmp(dangling->v[i], "1") == 0;
 
-		if (want != (view_count_endpoints(ctx, net) == 0))
+		if (want != (!builtin && view_count_endpoints(ctx, net) == 0))
 			return false;
 	}
 	return filter_exact(f, "driver", net->driver) &&
 	       filter_prefix(f, "id", id_format(net->id, id)) &&
 	       filter_part(f, "name", net->name) &&
 	       filter_exact(f, "scope", model_network_is_local(net) ? "local" : "global") &&
-	       filter_exact(f, "type", "custom") && filter_labels(f, &net->labels);
+	       filter_exact(f, "type", builtin ? "builtin" : "custom") &&
+	       filter_labels(f, &net->labels);
 }
 
 struct collection {
@@ -251,6 +253,7 @@ static void post_prune(struct api_call *call, void *user)
 	const struct api_context *ctx = user;
 	struct prune *p;
 	struct err e = { 0 };
+	size_t n;
 	int r = filter_parse(api_call_query(call, "filters"), known, &f, &e);
 
 	if (r < 0) {
@@ -261,12 +264,13 @@ static void post_prune(struct api_call *call, void *user)
 	p->ctx = ctx;
 	p->call = call;
 	p->deleted = cJSON_CreateArray();
-	/* Networks of the cluster only when asked for: others may be about to use them. */
-	if (api_call_flag(call, "cluster")) {
-		size_t n = collect(ctx, &f, &nets);
-
-		p->ids = mem_alloc_array(n + 1, sizeof(*p->ids));
-		for (size_t i = 0; i < n; i++)
+	n = collect(ctx, &f, &nets);
+	p->ids = mem_alloc_array(n + 1, sizeof(*p->ids));
+	for (size_t i = 0; i < n; i++) {
+		if (view_is_builtin(nets[i]))
+			continue;
+		/* Networks of the cluster only when asked for: others may be about to use them. */
+		if (model_network_is_local(nets[i]) || api_call_flag(call, "cluster"))
 			p->ids[p->n++] = nets[i]->id;
 	}
 	prune_next(p);

@@ -186,6 +186,19 @@ size_t view_count_endpoints(const struct api_context *ctx, const struct model_ne
 	return c.n;
 }
 
+bool view_is_builtin(const struct model_network *net)
+{
+	static const char *const names[] = { "bridge", "host", "none" };
+
+	if (!model_network_is_local(net))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(net->name, names[i]) == 0)
+			return true;
+	}
+	return strcmp(net->driver, "egress") == 0;
+}
+
 cJSON *view_network(const struct api_context *ctx, const struct model_network *rec, bool containers)
 {
 	cJSON *j = cJSON_CreateObject(), *from;
@@ -231,6 +244,17 @@ static const char *state_word(const struct local_endpoint *local)
 	return "unknown";
 }
 
+/* What the cluster's record has, or this node's memory of it. */
+static void put_ports(cJSON *j, const struct model_endpoint *rec,
+		      const struct local_endpoint *local)
+{
+	const struct model_publish *v = local ? local->publish : rec->publish;
+	size_t n = local ? local->n_publish : rec->n_publish;
+
+	cJSON_AddItemToObject(j, "Publish", view_publish(v, n));
+	view_put_ports(cJSON_AddObjectToObject(j, "Ports"), v, n);
+}
+
 cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
 		     const struct local_endpoint *local)
 {
@@ -251,6 +275,7 @@ cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint 
 	json_put_mac(j, "MacAddress", rec ? rec->mac : local->mac);
 	put_address(j, "IPv4Address", net, rec ? rec->ip4 : local->ip4);
 	put_address(j, "IPv6Address", net, rec ? rec->ip6 : local->ip6);
+	put_ports(j, rec, local);
 	json_put_str(j, "Created", rec ? rec->created : local->created);
 	json_put_str(j, "State", state_word(local));
 	json_put_bool(j, "Local", local != NULL);
@@ -261,6 +286,7 @@ cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint 
 	json_put_str(j, "Target", local->target.path);
 	json_put_u64(j, "Pid", (uint64_t)local->target.pid);
 	json_put_str_opt(j, "Run", local->run_name);
+	cJSON_AddNumberToObject(j, "GwPriority", local->gw_priority);
 	return j;
 }
 

@@ -15,6 +15,12 @@ size_t view_count_endpoints(const struct api_context *ctx, const struct model_ne
 cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
 		     const struct local_endpoint *local);
 cJSON *view_node(const struct api_context *ctx, const struct mirror_node *node);
+/** view_put_ports() - Docker's map, added to: {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, ...]}; every address of the host is two, of IPv4 and IPv6. */
+void view_put_ports(cJSON *ports, const struct model_publish *v, size_t n);
+/** view_publish() - as in bodies: [{"Proto","HostIp","HostPort","Port"}]. */
+cJSON *view_publish(const struct model_publish *v, size_t n);
+/** view_is_builtin() - a network that is there from the start, or ovl's own: neither pruned nor anybody's to remove. */
+bool view_is_builtin(const struct model_network *net);
 /** view_node_name() - the node's name, or the short id of one that has no record. Return: @buf or borrowed. */
 const char *view_node_name(const struct api_context *ctx, struct id node, char buf[ID_SHORT_MAX]);
 /** view_each_endpoint() - those of the cluster, and those of this node that the cluster does not show (yet, or any more). */

@@ -34,6 +34,7 @@ void modules_init(struct modules *m, uv_loop_t *loop, const char *socket)
 		.node = (struct node *)m,
 		.cluster = (struct cluster *)m,
 		.events = events_new(),
+		.containers = (struct containers *)m,
 		.user = m,
 	};
 }
@@ -365,8 +366,10 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 {
 	char ip[IP_TEXT_MAX];
 
-	note(M(es), "endpoint_connect", "%s name=%s ip=%s aliases=%zu", req->target,
-	     req->name ? req->name : "-", ip_format(req->ip4, ip), req->aliases.n);
+	note(M(es), "endpoint_connect", "%s name=%s ip=%s aliases=%zu ports=%zu/%u prio=%d%s",
+	     req->target, req->name ? req->name : "-", ip_format(req->ip4, ip), req->aliases.n,
+	     req->n_publish, req->n_publish ? req->publish[0].host_port : 0, req->gw_priority,
+	     req->more ? " more" : "");
 	later(M(es), answer_endpoint, (void *)done, user);
 }
 
@@ -376,6 +379,15 @@ void endpoint_disconnect(struct endpoints *es, struct id network, const char *ta
 	(void)network;
 	note(M(es), "endpoint_disconnect", "%s force=%d", target, force);
 	later(M(es), answer_endpoint, (void *)done, user);
+}
+
+/* ---- containers ---- */
+
+const struct container *containers_get(const struct containers *cs, const char *name)
+{
+	const struct container *c = M(cs)->container;
+
+	return c && strcmp(c->name, name) == 0 ? c : NULL;
 }
 
 /* ---- nodes, cluster ---- */

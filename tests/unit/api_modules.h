@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "agent/api/context.h"
+#include "agent/containers.h"
 #include "agent/events.h"
 
 struct modules {
@@ -16,6 +17,7 @@ struct modules {
 	struct id self;
 	struct mirror_node *nodes;
 	struct mirror_network *networks;
+	struct container *container; /* the one there is, NULL: none */
 	struct local_endpoint *locals[8];
 	size_t n_locals;
 	enum mirror_state state;

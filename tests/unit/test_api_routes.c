@@ -300,12 +300,100 @@ static void test_connect(void **state)
 	    "{\"Target\":\"pid:7\",\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":\"10.0.0.2\"},"
 	    "\"Aliases\":[\"web\"],\"Name\":\"c1\"}}");
 	expect(f, 200, "\"IPv4Address\":\"10.0.0.2/24\"");
-	assert_string_equal(f->m.asked, "pid:7 name=c1 ip=10.0.0.2 aliases=1");
+	assert_string_equal(f->m.asked, "pid:7 name=c1 ip=10.0.0.2 aliases=1 ports=0/0 prio=0");
+	ask(f, "POST", "/networks/demo/connect",
+	    "{\"Target\":\"7\",\"EndpointConfig\":{\"GwPriority\":-4,\"Publish\":[{\"HostPort\":8080,"
+	    "\"Port\":80},{\"Port\":81}]},\"More\":true}");
+	assert_string_equal(f->m.asked, "7 name=- ip= aliases=0 ports=2/8080 prio=-4 more");
 	f->m.status = err_set(&f->m.err, -EMSGSIZE, "MTU 1450 does not fit");
 	ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"7\"}");
 	expect(f, 409, "MTU 1450 does not fit");
 	ask(f, "POST", "/networks/none/connect", "{\"Target\":\"7\"}");
 	expect(f, 404, "network none not found");
+}
+
+/* Who shares another's namespace joins and leaves nothing. */
+static void test_connect_shared(void **state)
+{
+	struct container c = { .name = (char *)"side", .mode = (char *)"container:web" };
+	struct fixture *f = *state;
+
+	f->m.container = &c;
+	ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"run:side\"}");
+	expect(f, 400, "container side shares the network namespace of another container");
+	ask(f, "POST", "/networks/demo/disconnect", "{\"Target\":\"side\"}");
+	expect(f, 400, "networks are not its own");
+	c.mode = (char *)"host";
+	ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"side\"}");
+	expect(f, 400, "shares the network namespace of the host");
+	assert_string_equal(f->m.called, "");
+	c.mode = (char *)"none";
+	ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"side\"}");
+	assert_string_equal(f->m.called, "endpoint_connect");
+	f->m.container = NULL;
+}
+
+static struct model_network *make_local(struct fixture *f, const char *name, const char *driver)
+{
+	struct model_network *rec = modules_network(&f->m, name, "172.20.0.0/16")->rec;
+
+	free(rec->driver);
+	rec->driver = mem_strdup(driver);
+	rec->vni = 0;
+	return rec;
+}
+
+/* Networks of this node: their scope and type; those from the start are neither dangling nor pruned. */
+static void test_local_networks(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_network *own = make_local(f, "own", "bridge");
+
+	make_local(f, "bridge", "bridge");
+	make_local(f, "none", "null");
+	make_local(f, "gw", "egress");
+	modules_local(&f->m, own->id, "c9", "172.20.0.2", NULL);
+	make_local(f, "idle", "bridge");
+	ask(f, "GET", "/networks?filters={%22scope%22:[%22local%22]}", NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 5);
+	assert_string_equal(text_at(f->reply, "0/Name"), "bridge");
+	assert_string_equal(text_at(f->reply, "0/Scope"), "local");
+	assert_null(json_get(json_get(f->reply->child, "Options"), "vni"));
+	ask(f, "GET", "/networks?filters={%22type%22:[%22builtin%22]}", NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 3);
+	ask(f, "GET", "/networks?filters={%22dangling%22:[%22true%22],%22scope%22:[%22local%22]}",
+	    NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 1);
+	assert_string_equal(text_at(f->reply, "0/Name"), "idle");
+	ask(f, "GET", "/networks/own", NULL);
+	expect(f, 200, "\"IPv4Address\":\"172.20.0.2/16\"");
+	ask(f, "POST", "/networks/prune", NULL);
+	assert_int_equal(f->status, 200);
+	assert_string_equal(f->m.asked, "idle");
+}
+
+static void test_published(void **state)
+{
+	static struct model_publish v[] = {
+		{ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 },
+		{ .proto = IPPROTO_UDP, .host_port = 53, .port = 53 },
+		{ .proto = IPPROTO_TCP, .host_port = 8081, .port = 80 },
+	};
+	struct fixture *f = *state;
+
+	assert_int_equal(ip_parse("127.0.0.1", &v[1].host_ip, NULL), 0);
+	f->m.locals[0]->publish = v;
+	f->m.locals[0]->n_publish = ARRAY_SIZE(v);
+	f->m.locals[0]->gw_priority = -2;
+	ask(f, "GET", "/endpoints/c1", NULL);
+	expect(f, 200, "\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":8080,\"Port\":80},");
+	expect(f, 200,
+	       "\"Ports\":{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"},"
+	       "{\"HostIp\":\"::\",\"HostPort\":\"8080\"},{\"HostIp\":\"0.0.0.0\",");
+	expect(f, 200, "\"53/udp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"53\"}]}");
+	expect(f, 200, "\"GwPriority\":-2");
+	ask(f, "GET", "/endpoints/c2", NULL);
+	expect(f, 200, "\"Publish\":[],\"Ports\":{}");
 }
 
 static void disconnect(struct fixture *f, const char *target, bool force)
@@ -482,10 +570,12 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_list),	   T(test_inspect), T(test_inspect_odd), T(test_create),
-		T(test_remove),	   T(test_prune),   T(test_connect),	 T(test_disconnect),
-		T(test_endpoints), T(test_nodes),   T(test_info),	 T(test_cluster),
-		T(test_log_level), T(test_events),
+		T(test_list),		T(test_inspect),    T(test_inspect_odd),
+		T(test_create),		T(test_remove),	    T(test_prune),
+		T(test_connect),	T(test_disconnect), T(test_connect_shared),
+		T(test_local_networks), T(test_published),  T(test_endpoints),
+		T(test_nodes),		T(test_info),	    T(test_cluster),
+		T(test_log_level),	T(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
