@@ -13,7 +13,7 @@
 #include "store/local_db.h"
 
 #define BUSY_MS 200 /* a person's sqlite3 shell may write; longer would hold up the loop */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* Identities and addresses as text: the file is to be read with the sqlite3 shell when something is wrong. */
 static const char schema_1[] = "CREATE TABLE value ("
@@ -44,8 +44,18 @@ static const char schema_1[] = "CREATE TABLE value ("
 			       " json TEXT NOT NULL"
 			       ") STRICT, WITHOUT ROWID;";
 
+/* Networks of this node only, and what their endpoints have beside. */
+static const char schema_2[] =
+	"CREATE TABLE network ("
+	" id TEXT PRIMARY KEY,"
+	" json TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"ALTER TABLE endpoint ADD COLUMN publish TEXT NOT NULL DEFAULT '{}';"
+	"ALTER TABLE endpoint ADD COLUMN gw_priority INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN defer_egress INTEGER NOT NULL DEFAULT 0;";
+
 /* From version i to i + 1. */
-static const char *const upgrades[SCHEMA_VERSION] = { schema_1 };
+static const char *const upgrades[SCHEMA_VERSION] = { schema_1, schema_2 };
 
 /* As mkdir -p; parents get the usual mode, the directory itself 0700. */
 static int make_dir(const char *dir, struct err *e)
@@ -169,7 +179,7 @@ int local_wipe(struct local *l, struct err *e)
 	local_db_forget_gathered(l);
 	r = local_db_exec(l,
 			  "BEGIN IMMEDIATE; DELETE FROM value; DELETE FROM endpoint;"
-			  "DELETE FROM snapshot; DELETE FROM run; COMMIT;",
+			  "DELETE FROM network; DELETE FROM snapshot; DELETE FROM run; COMMIT;",
 			  e);
 	if (r < 0)
 		local_db_exec(l, "ROLLBACK", NULL);

@@ -7,7 +7,7 @@
 #include <uthash.h>
 #include "store/local.h"
 
-#define LOCAL_STATEMENTS_MAX 16
+#define LOCAL_STATEMENTS_MAX 24
 
 /* A snapshot record not yet written; the newest one of its key. */
 struct local_gathered {

@@ -10,7 +10,9 @@
 #include "store/local_db.h"
 #include "store/model.h"
 
-/* Columns in the order of schema_1 in local.c; bound and read by position. */
+#define PUBLISH_TEXT_MAX (1024 * 1024) /* MODEL_PUBLISH_MAX of the longest items */
+
+/* Columns in the order of COLUMNS; bound and read by position. */
 enum column {
 	COL_ID,
 	COL_NETWORK,
@@ -35,12 +37,14 @@ enum column {
 	COL_ENDPOINT_REV,
 	COL_ADDR4_REV,
 	COL_ADDR6_REV,
-	N_COLUMNS
+	COL_PUBLISH,
+	COL_GW_PRIORITY,
+	COL_DEFER_EGRESS,
 };
 #define COLUMNS                                                                                 \
 	"id, network, state, name, aliases, sandbox, ifname, port, mac, ip4, ip6, target_path," \
 	" netns_dev, netns_ino, pid, pid_start, run_name, boot_id, created, container_id,"      \
-	" endpoint_rev, addr4_rev, addr6_rev"
+	" endpoint_rev, addr4_rev, addr6_rev, publish, gw_priority, defer_egress"
 
 /* Text columns that are plain strings of the struct. */
 static const struct {
@@ -71,6 +75,15 @@ static char *aliases_text(const struct strv *aliases)
 	return json_print(j);
 }
 
+static char *publish_text(const struct local_endpoint *ep)
+{
+	_cleanup_json_ cJSON *j = cJSON_CreateObject();
+
+	if (ep->n_publish > 0)
+		cJSON_AddItemToObject(j, "publish", model_publish_json(ep->publish, ep->n_publish));
+	return json_print(j);
+}
+
 /*
  * Only an intent has to outlive a power cut: after one, whatever the row's state, the endpoint is of an earlier boot and given
  * back, and giving back twice is nothing. An agent that is killed loses nothing either way.
@@ -88,8 +101,9 @@ static int run_lightly(struct local *l, sqlite3_stmt *s, struct err *e)
 int local_endpoint_put(struct local *l, const struct local_endpoint *ep, struct err *e)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO endpoint (" COLUMNS ") VALUES (?, ?, ?,"
-				  " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-	_cleanup_free_ char *aliases = aliases_text(&ep->aliases);
+				  " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+				  " ?, ?, ?)";
+	_cleanup_free_ char *aliases = aliases_text(&ep->aliases), *publish = publish_text(ep);
 	char mac[MAC_TEXT_MAX], ip4[IP_TEXT_MAX], ip6[IP_TEXT_MAX];
 	sqlite3_stmt *s = local_db_stmt(l, sql, e);
 
@@ -111,6 +125,9 @@ int local_endpoint_put(struct local *l, const struct local_endpoint *ep, struct 
 	local_db_bind_i64(s, COL_ENDPOINT_REV + 1, ep->endpoint_rev);
 	local_db_bind_i64(s, COL_ADDR4_REV + 1, ep->addr4_rev);
 	local_db_bind_i64(s, COL_ADDR6_REV + 1, ep->addr6_rev);
+	local_db_bind_text(s, COL_PUBLISH + 1, publish);
+	local_db_bind_i64(s, COL_GW_PRIORITY + 1, ep->gw_priority);
+	local_db_bind_i64(s, COL_DEFER_EGRESS + 1, ep->defer_egress);
 	return ep->state == LOCAL_INTENDED ? local_db_run(l, s, e) : run_lightly(l, s, e);
 }
 
@@ -161,12 +178,28 @@ static int read_aliases(sqlite3_stmt *s, struct local_endpoint *ep, struct err *
 	return r;
 }
 
+static int read_publish(sqlite3_stmt *s, struct local_endpoint *ep, struct err *e)
+{
+	_cleanup_json_ cJSON *j = NULL;
+	int r = json_parse_object((const char *)sqlite3_column_text(s, COL_PUBLISH),
+				  (size_t)sqlite3_column_bytes(s, COL_PUBLISH), PUBLISH_TEXT_MAX,
+				  &j, e);
+
+	if (r == 0)
+		r = model_publish_parse(json_get(j, "publish"), &ep->publish, &ep->n_publish, e);
+	if (r < 0)
+		err_prefix(e, "endpoint %s", (const char *)sqlite3_column_text(s, COL_ID));
+	return r;
+}
+
 static int read_row(sqlite3_stmt *s, struct local_endpoint *ep, struct err *e)
 {
 	int r = read_values(s, ep, e);
 
 	if (r == 0)
 		r = read_aliases(s, ep, e);
+	if (r == 0)
+		r = read_publish(s, ep, e);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*text_of(ep, i) = local_db_text(s, (int)texts[i].column);
 	ep->target.netns_dev = (uint64_t)sqlite3_column_int64(s, COL_NETNS_DEV);
@@ -176,6 +209,8 @@ static int read_row(sqlite3_stmt *s, struct local_endpoint *ep, struct err *e)
 	ep->endpoint_rev = sqlite3_column_int64(s, COL_ENDPOINT_REV);
 	ep->addr4_rev = sqlite3_column_int64(s, COL_ADDR4_REV);
 	ep->addr6_rev = sqlite3_column_int64(s, COL_ADDR6_REV);
+	ep->gw_priority = sqlite3_column_int(s, COL_GW_PRIORITY);
+	ep->defer_egress = sqlite3_column_int(s, COL_DEFER_EGRESS) != 0;
 	return r;
 }
 
@@ -207,6 +242,8 @@ struct local_endpoint *local_endpoint_dup(const struct local_endpoint *ep)
 
 	c->aliases = (struct strv){ 0 };
 	strv_copy(&c->aliases, &ep->aliases);
+	c->publish = ep->n_publish ? mem_dup(ep->publish, ep->n_publish * sizeof(*ep->publish)) :
+				     NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*text_of(c, i) = mem_strdup(*text_of(ep, i));
 	return c;
@@ -217,6 +254,7 @@ void local_endpoint_free(struct local_endpoint *ep)
 	if (!ep)
 		return;
 	strv_done(&ep->aliases);
+	free(ep->publish);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(*text_of(ep, i));
 	free(ep);

@@ -29,6 +29,7 @@
 #define MODEL_VNI_AUTO_FIRST 1048576
 #define MODEL_MTU_MIN 576 /* 1280 where the network has IPv6 */
 #define MODEL_MTU_MAX 65535
+#define MODEL_NUMBER_MAX 0xffffff /* of a local network */
 
 enum model_kind {
 	MODEL_CLUSTER,
@@ -69,7 +70,7 @@ struct model_aux {
 };
 struct model_subnet {
 	struct prefix subnet;
-	struct ip gateway; /* always set in a record */
+	struct ip gateway; /* set in every record of the cluster; unset: macvlan, ipvlan without a way out */
 	struct prefix ip_range; /* unset: the whole subnet */
 	struct model_aux *aux;
 	size_t n_aux;
@@ -81,7 +82,7 @@ struct model_network {
 	char *driver; /* "overlay"; of this node only: "bridge", "macvlan", "ipvlan", "egress", "host", "null" */
 	enum model_network_state state;
 	uint32_t vni; /* overlay; 0: local */
-	uint32_t number; /* local: 1 and up, this node's own; 0: overlay, or none (host, null) */
+	uint32_t number; /* local: 1 (the default bridge) and up, this node's own; 0: overlay, or none (egress, host, null) */
 	uint32_t mtu; /* local: 0 where it follows the way out */
 	bool internal, ipv6,
 		flood; /* flood: head-end replication of broadcast and multicast; true by default */
@@ -93,6 +94,8 @@ struct model_network {
 	cJSON *extra;
 };
 #define MODEL_PUBLISH_MAX 4096 /* published ports of one endpoint */
+#define MODEL_PUBLISH_ITEMS_MAX \
+	400 /* ports and ranges shown in an endpoint's record in etcd; all are in the node's own memory */
 /* One published port (a range is several): what comes to the node's address(es) at host_port goes to the container's port. */
 struct model_publish {
 	uint8_t proto; /* IPPROTO_TCP, _UDP, _SCTP */
@@ -165,6 +168,9 @@ void model_alive_free(struct model_alive *a);
 char *model_network_encode(const struct model_network *n);
 int model_network_decode(const char *prefix, const char *key, const char *value, size_t len,
 			 struct model_network **ret, struct err *e);
+/** model_network_decode_local() - of this node's own memory: any driver but overlay; the error begins "network <short id>". */
+int model_network_decode_local(struct id id, const char *value, size_t len,
+			       struct model_network **ret, struct err *e);
 struct model_network *model_network_dup(const struct model_network *n);
 void model_network_free(struct model_network *n);
 char *model_endpoint_encode(const struct model_endpoint *ep);
@@ -189,9 +195,9 @@ static inline void model_endpoint_freep(struct model_endpoint **n)
 
 /** model_network_is_local() - of this node only: never in etcd. */
 bool model_network_is_local(const struct model_network *n);
-/** model_publish_json() / model_publish_parse() - a list of {"proto":"tcp","ip":"...","host":8080,"port":80}; in records and in the node's memory. */
+/** model_publish_json() / model_publish_parse() - a list of {"proto":"tcp","ip":"...","host":8080,"port":80,"count":2}; in records and in the node's memory. */
 cJSON *model_publish_json(const struct model_publish *v, size_t n);
-/** Return: 0, -EINVAL naming the item. *ret: heap array. */
+/** @list NULL: none. Return: 0, -EINVAL naming the item: "publish[1].host: ...". *ret: heap array, NULL for none. */
 int model_publish_parse(const cJSON *list, struct model_publish **ret, size_t *ret_n,
 			struct err *e);
 const char *model_proto_name(uint8_t proto); /* "tcp", "udp", "sctp" */

@@ -9,7 +9,7 @@
 #include "store/model_json.h"
 
 static const char *const endpoint_fields[] = { "name",	    "aliases", "sandbox", "mac",
-					       "addresses", "node",    "created" };
+					       "addresses", "node",    "publish", "created" };
 
 static void put_addresses(cJSON *j, struct ip ip4, struct ip ip6)
 {
@@ -34,6 +34,12 @@ char *model_endpoint_encode(const struct model_endpoint *ep)
 	json_put_mac(j, "mac", ep->mac);
 	put_addresses(j, ep->ip4, ep->ip6);
 	model_json_put_id(j, "node", ep->node);
+	if (ep->n_publish > 0)
+		cJSON_AddItemToObject(
+			j, "publish",
+			model_publish_json(ep->publish,
+					   model_publish_head(ep->publish, ep->n_publish,
+							      MODEL_PUBLISH_ITEMS_MAX)));
 	json_put_str_opt(j, "created", ep->created);
 	return model_json_print(j, ep->extra);
 }
@@ -84,6 +90,8 @@ static int endpoint_fill(const cJSON *j, struct model_endpoint *ep, struct err *
 	if (r == 0)
 		r = model_json_id(j, "node", true, &ep->node, e);
 	if (r == 0)
+		r = model_publish_parse(json_get(j, "publish"), &ep->publish, &ep->n_publish, e);
+	if (r == 0)
 		r = model_json_text(j, "created", &ep->created, e);
 	return r;
 }
@@ -120,6 +128,8 @@ struct model_endpoint *model_endpoint_dup(const struct model_endpoint *ep)
 	strv_copy(&c->aliases, &ep->aliases);
 	c->sandbox = mem_strdup(ep->sandbox);
 	c->created = mem_strdup(ep->created);
+	c->publish = ep->n_publish ? mem_dup(ep->publish, ep->n_publish * sizeof(*ep->publish)) :
+				     NULL;
 	c->extra = ep->extra ? cJSON_Duplicate(ep->extra, 1) : NULL;
 	return c;
 }
@@ -132,6 +142,7 @@ void model_endpoint_free(struct model_endpoint *ep)
 	strv_done(&ep->aliases);
 	free(ep->sandbox);
 	free(ep->created);
+	free(ep->publish);
 	cJSON_Delete(ep->extra);
 	free(ep);
 }

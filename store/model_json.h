@@ -33,5 +33,7 @@ int model_json_host_ip(const char *field, struct ip ip, struct err *e);
 /** model_json_extra() - the fields of @obj (taken) that are not in @known; NULL when there are none. */
 cJSON *model_json_extra(cJSON *obj, const char *const *known, size_t n_known);
 void model_json_put_id(cJSON *obj, const char *field, struct id id);
+/** model_publish_head() - how many of the ports make up the first @max_items items of model_publish_json(). */
+size_t model_publish_head(const struct model_publish *v, size_t n, size_t max_items);
 /** model_json_print() - @obj (taken) with @extra's fields behind, as one line. */
 char *model_json_print(cJSON *obj, const cJSON *extra);

@@ -14,6 +14,15 @@
 static const char *const network_fields[] = { "name",	 "state",    "driver", "vni",
 					      "mtu",	 "internal", "ipv6",   "flood",
 					      "subnets", "options",  "labels", "created" };
+/* Drivers of this node's own networks, and what their records have. */
+static const struct local_driver {
+	const char *name;
+	bool numbered, subnets, gateway;
+} local_drivers[] = {
+	{ "bridge", true, true, true },	 { "macvlan", true, true, false },
+	{ "ipvlan", true, true, false }, { "egress", false, true, true },
+	{ "host", false, false, false }, { "null", false, false, false },
+};
 
 static cJSON *subnet_encode(const struct model_subnet *s)
 {
@@ -38,8 +47,12 @@ char *model_network_encode(const struct model_network *n)
 	json_put_str(j, "name", n->name);
 	json_put_str(j, "state", n->state == MODEL_NETWORK_READY ? "ready" : "pending");
 	json_put_str(j, "driver", n->driver ? n->driver : "overlay");
-	json_put_u64(j, "vni", n->vni);
-	json_put_u64(j, "mtu", n->mtu);
+	if (!model_network_is_local(n))
+		json_put_u64(j, "vni", n->vni);
+	else if (n->number)
+		json_put_u64(j, "number", n->number);
+	if (!model_network_is_local(n) || n->mtu)
+		json_put_u64(j, "mtu", n->mtu);
 	json_put_bool(j, "internal", n->internal);
 	json_put_bool(j, "ipv6", n->ipv6);
 	json_put_bool(j, "flood", n->flood);
@@ -97,7 +110,7 @@ static int get_aux(const cJSON *j, struct model_subnet *s, struct err *e)
 	return 0;
 }
 
-static int subnet_fill(const cJSON *j, struct model_subnet *s, struct err *e)
+static int subnet_fill(const cJSON *j, bool gateway, struct model_subnet *s, struct err *e)
 {
 	char text[PREFIX_TEXT_MAX];
 	int r;
@@ -116,9 +129,10 @@ static int subnet_fill(const cJSON *j, struct model_subnet *s, struct err *e)
 	r = json_get_ip(j, "gateway", &s->gateway, e);
 	if (r < 0)
 		return r;
-	if (!ip_is_set(s->gateway))
+	if (!ip_is_set(s->gateway) && gateway)
 		return err_set(e, -EINVAL, "gateway: missing");
-	r = check_inside(s, "gateway", s->gateway, e);
+	if (ip_is_set(s->gateway))
+		r = check_inside(s, "gateway", s->gateway, e);
 	if (r == 0)
 		r = json_get_prefix(j, "ip-range", &s->ip_range, e);
 	if (r < 0)
@@ -129,7 +143,8 @@ static int subnet_fill(const cJSON *j, struct model_subnet *s, struct err *e)
 	return get_aux(j, s, e);
 }
 
-static int get_subnets(const cJSON *j, struct model_network *n, struct err *e)
+/* @gateway: each has one. */
+static int get_subnets(const cJSON *j, bool gateway, struct model_network *n, struct err *e)
 {
 	const cJSON *list = NULL, *item;
 	int r = json_get_array(j, "subnets", MODEL_SUBNETS_MAX, &list, e);
@@ -140,7 +155,7 @@ static int get_subnets(const cJSON *j, struct model_network *n, struct err *e)
 	cJSON_ArrayForEach(item, list) {
 		struct model_subnet *s = &n->subnets[n->n_subnets++];
 
-		r = subnet_fill(item, s, e);
+		r = subnet_fill(item, gateway, s, e);
 		if (r == 0 && s->subnet.ip.family == AF_INET6 && !n->ipv6)
 			r = err_set(e, -EINVAL, "subnet: IPv6 in a network without ipv6");
 		for (size_t i = 0; r == 0 && i + 1 < n->n_subnets; i++) {
@@ -152,8 +167,6 @@ static int get_subnets(const cJSON *j, struct model_network *n, struct err *e)
 			return r;
 		}
 	}
-	if (n->n_subnets == 0 && n->state == MODEL_NETWORK_READY)
-		return err_set(e, -EINVAL, "subnets: missing");
 	return 0;
 }
 
@@ -170,28 +183,47 @@ static int get_state(const cJSON *j, enum model_network_state *ret, struct err *
 	return 0;
 }
 
-static int get_driver(const cJSON *j, char **ret, struct err *e)
+/* @ret_local: NULL for a record of the cluster, which cannot claim to be a node's own. */
+static int get_driver(const cJSON *j, char **ret, const struct local_driver **ret_local,
+		      struct err *e)
 {
 	const char *s = "overlay";
 	int r = json_get_str(j, "driver", MODEL_NAME_MAX, &s, e);
 
 	if (r == 0)
 		r = model_name_check("driver", s, e);
-	if (r == 0)
-		*ret = mem_strdup(s);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; ret_local && i < ARRAY_SIZE(local_drivers); i++) {
+		if (strcmp(local_drivers[i].name, s) == 0)
+			*ret_local = &local_drivers[i];
+	}
+	if (ret_local ? !*ret_local : strcmp(s, "overlay") != 0)
+		return err_set(e, -EINVAL, "driver: \"%s\" is not one of %s", s,
+			       ret_local ? "this node's own networks" : "the cluster (overlay)");
+	*ret = mem_strdup(s);
+	return 0;
+}
+
+static int get_number(const cJSON *j, const char *field, bool wanted, uint64_t min, uint64_t max,
+		      uint32_t *ret, struct err *e)
+{
+	uint64_t v = 0;
+	int r = json_get_u64(j, field, min, max, &v, e);
+
+	if (r == 0 && wanted && v == 0)
+		return err_set(e, -EINVAL, "%s: missing", field);
+	*ret = (uint32_t)v;
 	return r;
 }
 
-static int network_fill(const cJSON *j, struct model_network *n, struct err *e)
+/* What both kinds of record have; the driver is known. */
+static int fill_common(const cJSON *j, bool local, struct model_network *n, struct err *e)
 {
-	uint64_t vni = 0, mtu = 0;
-	int r = model_json_name(j, "name", &n->name, e);
+	int r;
 
 	n->flood = true;
-	if (r == 0)
-		r = get_state(j, &n->state, e);
-	if (r == 0)
-		r = get_driver(j, &n->driver, e);
+	r = get_state(j, &n->state, e);
 	if (r == 0)
 		r = json_get_bool(j, "internal", &n->internal, e);
 	if (r == 0)
@@ -199,18 +231,8 @@ static int network_fill(const cJSON *j, struct model_network *n, struct err *e)
 	if (r == 0)
 		r = json_get_bool(j, "flood", &n->flood, e);
 	if (r == 0)
-		r = json_get_u64(j, "vni", MODEL_VNI_MIN, MODEL_VNI_MAX, &vni, e);
-	if (r == 0 && vni == 0)
-		r = err_set(e, -EINVAL, "vni: missing");
-	if (r == 0)
-		r = json_get_u64(j, "mtu", n->ipv6 ? IPV6_MTU_MIN : MODEL_MTU_MIN, MODEL_MTU_MAX,
-				 &mtu, e);
-	if (r == 0 && mtu == 0)
-		r = err_set(e, -EINVAL, "mtu: missing");
-	n->vni = (uint32_t)vni;
-	n->mtu = (uint32_t)mtu;
-	if (r == 0)
-		r = get_subnets(j, n, e);
+		r = get_number(j, "mtu", !local, n->ipv6 ? IPV6_MTU_MIN : MODEL_MTU_MIN,
+			       MODEL_MTU_MAX, &n->mtu, e);
 	if (r == 0)
 		r = json_get_pairs(j, "options", MODEL_OPTIONS_MAX, MODEL_OPTION_LEN_MAX,
 				   &n->options, e);
@@ -219,6 +241,44 @@ static int network_fill(const cJSON *j, struct model_network *n, struct err *e)
 				   e);
 	if (r == 0)
 		r = model_json_text(j, "created", &n->created, e);
+	return r;
+}
+
+static int cluster_fill(const cJSON *j, struct model_network *n, struct err *e)
+{
+	int r = model_json_name(j, "name", &n->name, e);
+
+	if (r == 0)
+		r = get_driver(j, &n->driver, NULL, e);
+	if (r == 0)
+		r = get_number(j, "vni", true, MODEL_VNI_MIN, MODEL_VNI_MAX, &n->vni, e);
+	if (r == 0)
+		r = fill_common(j, false, n, e);
+	if (r == 0)
+		r = get_subnets(j, true, n, e);
+	if (r == 0 && n->n_subnets == 0 && n->state == MODEL_NETWORK_READY)
+		r = err_set(e, -EINVAL, "subnets: missing");
+	return r;
+}
+
+static int local_fill(const cJSON *j, struct model_network *n, struct err *e)
+{
+	const struct local_driver *d = NULL;
+	int r = model_json_name(j, "name", &n->name, e);
+
+	if (r == 0)
+		r = get_driver(j, &n->driver, &d, e);
+	if (r == 0)
+		r = get_number(j, "number", d->numbered, 1, MODEL_NUMBER_MAX, &n->number, e);
+	if (r == 0 && n->number && !d->numbered)
+		r = err_set(e, -EINVAL, "number: a network of driver %s has none", d->name);
+	if (r == 0)
+		r = fill_common(j, true, n, e);
+	if (r == 0)
+		r = get_subnets(j, d->gateway, n, e);
+	if (r == 0 && (n->n_subnets > 0) != d->subnets)
+		r = err_set(e, -EINVAL, "subnets: %s",
+			    d->subnets ? "missing" : "a network of this driver has none");
 	return r;
 }
 
@@ -234,11 +294,35 @@ int model_network_decode(const char *prefix, const char *key, const char *value,
 		return r;
 	n = mem_alloc(sizeof(*n));
 	n->id = k.id;
-	r = network_fill(j, n, e);
+	r = cluster_fill(j, n, e);
 	if (r < 0) {
 		model_network_free(n);
 		return model_json_fail(key, r, e);
 	}
+	n->extra = model_json_extra(TAKE_PTR(j), network_fields, ARRAY_SIZE(network_fields));
+	*ret = n;
+	return 0;
+}
+
+int model_network_decode_local(struct id id, const char *value, size_t len,
+			       struct model_network **ret, struct err *e)
+{
+	static const char *const own[] = { "number" };
+	_cleanup_json_ cJSON *j = NULL;
+	struct model_network *n;
+	char text[ID_SHORT_MAX];
+	int r = json_parse_object(value, len, MODEL_RECORD_MAX, &j, e);
+
+	n = mem_alloc(sizeof(*n));
+	n->id = id;
+	if (r == 0)
+		r = local_fill(j, n, e);
+	if (r < 0) {
+		model_network_free(n);
+		err_prefix(e, "network %s", id_short(id, text));
+		return r;
+	}
+	json_remove_keys(j, own, ARRAY_SIZE(own));
 	n->extra = model_json_extra(TAKE_PTR(j), network_fields, ARRAY_SIZE(network_fields));
 	*ret = n;
 	return 0;

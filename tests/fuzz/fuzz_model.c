@@ -60,6 +60,24 @@ static char *once(enum model_kind kind, const char *key, const char *value, size
 	return text;
 }
 
+/* The same value as this node's own memory might hold it. */
+static void local_round(struct id id, const char *value, size_t len)
+{
+	_cleanup_model_network_ struct model_network *n = NULL, *again = NULL;
+	_cleanup_free_ char *text = NULL, *twice = NULL;
+
+	if (model_network_decode_local(id, value, len, &n, NULL) < 0)
+		return;
+	text = model_network_encode(n);
+	if (strlen(text) > MODEL_RECORD_MAX)
+		return;
+	if (model_network_decode_local(id, text, strlen(text), &again, NULL) < 0)
+		abort();
+	twice = model_network_encode(again);
+	if (strcmp(text, twice) != 0)
+		abort();
+}
+
 static void dup_is_same(enum model_kind kind, const char *key, const char *value)
 {
 	_cleanup_model_network_ struct model_network *n = NULL, *n2 = NULL;
@@ -99,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (len)
 		memcpy(value, nl + 1, len);
+	if (k.kind == MODEL_NETWORK)
+		local_round(k.id, value, len);
 	text = once(k.kind, key, value, len);
 	/* Numbers may grow when written out (1e9); past the limit it is not read again. */
 	if (!text || strlen(text) > MODEL_RECORD_MAX)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -114,10 +115,22 @@ static void fill(struct local_endpoint *ep)
 		.container_id = (char *)"cid",
 		.endpoint_rev = INT64_MAX,
 		.addr4_rev = 2,
+		.gw_priority = -7,
+		.defer_egress = true,
 	};
+	ep->n_publish = 2;
+	ep->publish = mem_alloc_array(2, sizeof(*ep->publish));
+	ep->publish[0] = (struct model_publish){ IPPROTO_TCP, ip_v4(0x7f000001), 8080, 80 };
+	ep->publish[1] = (struct model_publish){ IPPROTO_UDP, { 0 }, 53, 5353 };
 	ip_parse("fd00::2", &ep->ip6, NULL);
 	strv_add(&ep->aliases, "web \"quoted\"");
 	strv_add(&ep->aliases, "www");
+}
+
+static void fill_done(struct local_endpoint *ep)
+{
+	strv_done(&ep->aliases);
+	free(ep->publish);
 }
 
 static void keep(void *user, const struct local_endpoint *ep)
@@ -153,13 +166,17 @@ static void test_endpoint(void **state)
 	assert_null(got->run_name);
 	assert_true(got->endpoint_rev == INT64_MAX);
 	assert_int_equal(got->addr6_rev, 0);
+	assert_int_equal(got->n_publish, 2);
+	assert_memory_equal(got->publish, ep.publish, 2 * sizeof(*ep.publish));
+	assert_int_equal(got->gw_priority, -7);
+	assert_true(got->defer_egress);
 	local_endpoint_free(got);
 	got = NULL;
 	assert_int_equal(local_endpoint_del(l, ep.id, NULL), 0);
 	assert_int_equal(local_endpoint_del(l, ep.id, NULL), 0);
 	assert_int_equal(local_endpoint_each(l, keep, &got, NULL), 0);
 	assert_null(got);
-	strv_done(&ep.aliases);
+	fill_done(&ep);
 	local_close(l);
 }
 
@@ -185,7 +202,7 @@ static void test_endpoint_bad_row(void **state)
 	assert_int_equal(local_endpoint_each(l, count_endpoint, &n, &e), -EINVAL);
 	assert_int_equal(n, 1);
 	assert_non_null(strstr(e.text, "state 9"));
-	strv_done(&ep.aliases);
+	fill_done(&ep);
 	local_close(l);
 }
 
@@ -258,6 +275,103 @@ static void test_run(void **state)
 	local_close(l);
 }
 
+static void add_network(void *user, struct id id, const char *json, size_t len)
+{
+	struct rows *r = user;
+	char text[ID_SHORT_MAX];
+	size_t at = strlen(r->text);
+
+	assert_int_equal(strlen(json), len);
+	r->n++;
+	snprintf(r->text + at, sizeof(r->text) - at, "%s=%s ", id_short(id, text), json);
+}
+
+static void test_network(void **state)
+{
+	struct local *l = open_dir(*state);
+	struct id a = { { 0xaa } }, b = { { 0xbb } };
+	struct rows rows = { 0 };
+
+	assert_int_equal(local_network_put(l, b, "{}", NULL), 0);
+	assert_int_equal(local_network_put(l, a, "{\"x\":1}", NULL), 0);
+	assert_int_equal(local_network_put(l, b, "{\"y\":1}", NULL), 0);
+	local_close(l);
+	l = open_dir(*state);
+	assert_int_equal(local_network_each(l, add_network, &rows, NULL), 0);
+	assert_string_equal(rows.text, "aa0000000000={\"x\":1} bb0000000000={\"y\":1} ");
+	assert_int_equal(local_network_del(l, a, NULL), 0);
+	assert_int_equal(local_network_del(l, a, NULL), 0);
+	rows = (struct rows){ 0 };
+	assert_int_equal(local_network_each(l, add_network, &rows, NULL), 0);
+	assert_string_equal(rows.text, "bb0000000000={\"y\":1} ");
+	local_close(l);
+}
+
+/* As version 1 wrote it. */
+static const char old_schema[] =
+	"CREATE TABLE value (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE endpoint (id TEXT PRIMARY KEY, network TEXT NOT NULL, state INTEGER NOT NULL,"
+	" name TEXT, aliases TEXT NOT NULL, sandbox TEXT, ifname TEXT, port TEXT,"
+	" mac TEXT NOT NULL, ip4 TEXT NOT NULL, ip6 TEXT NOT NULL, target_path TEXT,"
+	" netns_dev INTEGER NOT NULL, netns_ino INTEGER NOT NULL,"
+	" pid INTEGER NOT NULL, pid_start INTEGER NOT NULL,"
+	" run_name TEXT, boot_id TEXT, created TEXT, container_id TEXT,"
+	" endpoint_rev INTEGER NOT NULL, addr4_rev INTEGER NOT NULL, addr6_rev INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE snapshot (key TEXT PRIMARY KEY, value TEXT NOT NULL,"
+	" mod_revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE run (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"INSERT INTO value VALUES ('node-id', 'x');"
+	"INSERT INTO run VALUES ('c1', '{}');"
+	"INSERT INTO snapshot VALUES ('/a', '1', 7);"
+	"INSERT INTO endpoint VALUES ("
+	"'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',"
+	"'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', 1, 'c1',"
+	"'{\"aliases\":[\"web\"]}', 'box', 'eth0', 'vp1', '02:42:0a:00:00:02', '10.0.0.2', '',"
+	"'/proc/1/ns/net', 4, 5, 1, 6, NULL, 'b', '2026', 'cid', 10, 11, 0);"
+	"PRAGMA user_version = 1;";
+
+static void test_upgrade(void **state)
+{
+	_cleanup_free_ char *path = mem_printf("%s/state.db", (char *)*state);
+	_cleanup_free_ char *v = NULL;
+	struct local_endpoint *got = NULL;
+	struct rows rows = { 0 };
+	struct local *l;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, old_schema, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	l = open_dir(*state);
+	assert_int_equal(local_get(l, "node-id", &v), 0);
+	assert_string_equal(v, "x");
+	assert_int_equal(local_endpoint_each(l, keep, &got, NULL), 0);
+	assert_non_null(got);
+	assert_string_equal(got->name, "c1");
+	assert_true(strv_has(&got->aliases, "web"));
+	assert_int_equal(got->addr4_rev, 11);
+	assert_int_equal(got->n_publish, 0);
+	assert_int_equal(got->gw_priority, 0);
+	assert_false(got->defer_egress);
+	/* The row takes what is new. */
+	got->gw_priority = 3;
+	assert_int_equal(local_endpoint_put(l, got, NULL), 0);
+	local_endpoint_free(got);
+	assert_int_equal(local_network_put(l, (struct id){ { 0xaa } }, "{}", NULL), 0);
+	assert_int_equal(local_snapshot_each(l, add_row, &rows, NULL), 0);
+	assert_string_equal(rows.text, "/a=1@7 ");
+	rows = (struct rows){ 0 };
+	assert_int_equal(local_run_each(l, add_run, &rows, NULL), 0);
+	assert_string_equal(rows.text, "c1={} ");
+	local_close(l);
+	l = open_dir(*state); /* once only */
+	rows = (struct rows){ 0 };
+	assert_int_equal(local_network_each(l, add_network, &rows, NULL), 0);
+	assert_int_equal(rows.n, 1);
+	local_close(l);
+}
+
 static void test_wipe(void **state)
 {
 	struct local *l = open_dir(*state);
@@ -270,6 +384,7 @@ static void test_wipe(void **state)
 	assert_int_equal(local_endpoint_put(l, &ep, NULL), 0);
 	assert_int_equal(local_set(l, "node-id", "x", NULL), 0);
 	assert_int_equal(local_run_put(l, "c1", "{}", NULL), 0);
+	assert_int_equal(local_network_put(l, ep.id, "{}", NULL), 0);
 	local_snapshot_put(l, "/a", "1", 1);
 	assert_int_equal(local_snapshot_flush(l, NULL), 0);
 	local_snapshot_put(l, "/b", "1", 1);
@@ -280,9 +395,10 @@ static void test_wipe(void **state)
 	assert_int_equal(local_endpoint_each(l, count_endpoint, &n, NULL), 0);
 	assert_int_equal(local_snapshot_each(l, add_row, &rows, NULL), 0);
 	assert_int_equal(local_run_each(l, add_run, &rows, NULL), 0);
+	assert_int_equal(local_network_each(l, add_network, &rows, NULL), 0);
 	assert_int_equal(n + rows.n, 0);
 	assert_string_equal(rows.text, "");
-	strv_done(&ep.aliases);
+	fill_done(&ep);
 	local_close(l);
 }
 
@@ -325,9 +441,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_values),	  T(test_lock), T(test_endpoint), T(test_endpoint_bad_row),
-		T(test_snapshot), T(test_run),	T(test_wipe),	  T(test_damaged),
-		T(test_newer),
+		T(test_values),	  T(test_lock),	   T(test_endpoint), T(test_endpoint_bad_row),
+		T(test_snapshot), T(test_run),	   T(test_wipe),     T(test_damaged),
+		T(test_newer),	  T(test_network), T(test_upgrade),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

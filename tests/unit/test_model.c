@@ -97,6 +97,8 @@ static void test_network_bad(void **state)
 		{ "{\"name\":\"a\",\"vni\":5,\"ipv6\":true,\"mtu\":1279}", "mtu: 1279" },
 		{ NET("\"state\":\"gone\""), "state: \"gone\"" },
 		{ NET("\"driver\":\"\""), "driver: empty" },
+		{ NET("\"driver\":\"bridge\"," SUBNET),
+		  "driver: \"bridge\" is not one of the cluster" },
 		{ NET("\"flood\":1"), "flood: " },
 		{ NET("\"subnets\":{}"), "subnets: not a list" },
 		{ NET("\"subnets\":[1]"), "subnets[0].subnet: " },
@@ -136,6 +138,128 @@ static void test_network_bad(void **state)
 	}
 }
 
+static struct model_network *local_network(const char *text)
+{
+	struct model_network *n = NULL;
+	struct err e = { 0 };
+	struct id id;
+
+	id_parse(A64, &id);
+	if (model_network_decode_local(id, text, strlen(text), &n, &e) < 0)
+		fail_msg("%s", e.text);
+	assert_true(id_eq(n->id, id));
+	return n;
+}
+
+static void test_network_local(void **state)
+{
+	static const char *const texts[] = {
+		"{\"name\":\"lan\",\"state\":\"ready\",\"driver\":\"bridge\",\"number\":2,\"internal\":false,"
+		"\"ipv6\":false,\"flood\":true,\"subnets\":[{\"subnet\":\"10.0.0.0/24\",\"gateway\":"
+		"\"10.0.0.1\"}],\"options\":{\"icc\":\"off\"},\"labels\":{},\"later\":1}",
+		"{\"name\":\"mv\",\"state\":\"ready\",\"driver\":\"macvlan\",\"number\":16777215,\"mtu\":1400,"
+		"\"internal\":false,\"ipv6\":false,\"flood\":true,\"subnets\":[{\"subnet\":\"10.0.0.0/24\"}],"
+		"\"options\":{},\"labels\":{}}",
+		"{\"name\":\"none\",\"state\":\"ready\",\"driver\":\"null\",\"internal\":false,\"ipv6\":false,"
+		"\"flood\":true,\"subnets\":[],\"options\":{},\"labels\":{}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_model_network_ struct model_network *n = local_network(texts[i]);
+		_cleanup_free_ char *again = model_network_encode(n);
+
+		assert_string_equal(again, texts[i]);
+		assert_true(model_network_is_local(n));
+	}
+}
+
+#define LOCAL(driver, rest) "{\"name\":\"a\",\"driver\":\"" driver "\"" rest "}"
+
+static void test_network_local_bad(void **state)
+{
+	static const struct {
+		const char *text, *where;
+	} bad[] = {
+		{ "", "not JSON" },
+		{ LOCAL("overlay", ",\"vni\":5,\"mtu\":1450," SUBNET),
+		  "driver: \"overlay\" is not one" },
+		{ LOCAL("bridge", "," SUBNET), "number: missing" },
+		{ LOCAL("bridge", ",\"number\":16777216," SUBNET), "number: 16777216" },
+		{ LOCAL("egress", ",\"number\":3," SUBNET), "number: a network of driver egress" },
+		{ LOCAL("bridge", ",\"number\":1"), "subnets: missing" },
+		{ LOCAL("host", "," SUBNET), "subnets: a network of this driver has none" },
+		{ LOCAL("bridge", ",\"number\":1,\"subnets\":[{\"subnet\":\"10.0.0.0/24\"}]"),
+		  "subnets[0].gateway: missing" },
+		{ LOCAL("bridge", ",\"number\":1,\"mtu\":5," SUBNET), "mtu: 5" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct model_network *n = NULL;
+		struct err e = { 0 };
+		struct id id;
+
+		id_parse(A64, &id);
+		assert_int_equal(model_network_decode_local(id, bad[i].text, strlen(bad[i].text),
+							    &n, &e),
+				 -EINVAL);
+		assert_null(n);
+		assert_ptr_equal(strstr(e.text, "network aaaaaaaaaaaa: "), e.text);
+		if (!strstr(e.text, bad[i].where))
+			fail_msg("\"%s\" does not say \"%s\"", e.text, bad[i].where);
+	}
+}
+
+static void test_publish(void **state)
+{
+	static const char text[] =
+		"[{\"proto\":\"tcp\",\"host\":8080,\"port\":80,\"count\":3},{\"proto\":\"udp\",\"ip\":\"127.0.0.1\","
+		"\"host\":65535,\"port\":1},{\"proto\":\"sctp\",\"ip\":\"fd00::1\",\"host\":1,\"port\":65535}]";
+	_cleanup_free_ struct model_publish *v = NULL;
+	_cleanup_free_ char *again = NULL;
+	cJSON *j = cJSON_Parse(text), *out;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(model_publish_parse(j, &v, &n, NULL), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(v[2].host_port, 8082);
+	assert_int_equal(v[2].port, 82);
+	assert_int_equal(v[3].proto, IPPROTO_UDP);
+	assert_false(ip_is_set(v[0].host_ip));
+	out = model_publish_json(v, n);
+	again = cJSON_PrintUnformatted(out);
+	assert_string_equal(again, text);
+	cJSON_Delete(out);
+	cJSON_Delete(j);
+	free(v);
+	v = NULL;
+	assert_int_equal(model_publish_parse(NULL, &v, &n, NULL), 0);
+	assert_null(v);
+	assert_int_equal(n, 0);
+}
+
+/* The record stays one that every node reads, whatever is published. */
+static void test_publish_many(void **state)
+{
+	struct model_publish v[MODEL_PUBLISH_MAX] = { 0 };
+	struct model_endpoint ep = { .name = (char *)"c1", .ip4 = ip_v4(0x0a000002), .publish = v };
+	_cleanup_model_endpoint_ struct model_endpoint *got = NULL;
+	_cleanup_free_ char *text = NULL;
+
+	(void)state;
+	ep.n_publish = MODEL_PUBLISH_MAX;
+	ep.mac = mac_from_ip(ep.ip4);
+	for (size_t i = 0; i < MODEL_PUBLISH_MAX; i++) {
+		v[i] = (struct model_publish){ IPPROTO_SCTP, { 0 }, (uint16_t)(i * 2 + 1), 65535 };
+		ip_parse("fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &v[i].host_ip, NULL);
+	}
+	text = model_endpoint_encode(&ep);
+	assert_int_equal(model_endpoint_decode(P, EP_KEY, text, strlen(text), &got, NULL), 0);
+	assert_int_equal(got->n_publish, MODEL_PUBLISH_ITEMS_MAX);
+}
+
 static void test_size(void **state)
 {
 	struct model_endpoint *ep = NULL;
@@ -155,7 +279,8 @@ static void test_endpoint(void **state)
 	static const char text[] =
 		"{\"name\":\"c1\",\"aliases\":[\"web\",\"www\"],\"sandbox\":\"box1\",\"mac\":\"02:42:0a:00:00:02\","
 		"\"addresses\":[\"10.0.0.2\",\"fd00::2\"],\"node\":\"" C64
-		"\",\"created\":\"2026-11-21T09:30:00Z\",\"ports\":[\"80/tcp\"]}";
+		"\",\"publish\":[{\"proto\":\"tcp\",\"host\":8080,\"port\":80}],"
+		"\"created\":\"2026-11-21T09:30:00Z\",\"ports\":[\"80/tcp\"]}";
 	_cleanup_model_endpoint_ struct model_endpoint *ep = NULL, *dup = NULL, *small = NULL;
 	_cleanup_free_ char *again = NULL;
 
@@ -192,6 +317,21 @@ static void test_endpoint_bad(void **state)
 		  "node: missing" },
 		{ EP(",\"aliases\":[\"a b\"]"), "aliases: \"a b\"" },
 		{ EP(",\"aliases\":\"a\""), "aliases: not a list" },
+		{ EP(",\"publish\":{}"), "publish: not a list" },
+		{ EP(",\"publish\":[1]"), "publish[0].item: not an object" },
+		{ EP(",\"publish\":[{\"proto\":\"icmp\"}]"), "publish[0].proto: \"icmp\"" },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"host\":1,\"port\":1},{\"proto\":\"tcp\",\"port\":1}]"),
+		  "publish[1].host: missing" },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"host\":65536}]"),
+		  "publish[0].host: 65536" },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"host\":1,\"port\":0}]"),
+		  "publish[0].port: 0" },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"ip\":\"ff02::1\"}]"), "publish[0].ip: " },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"host\":65535,\"port\":1,\"count\":2}]"),
+		  "publish[0].count: the ports would go beyond" },
+		{ EP(",\"publish\":[{\"proto\":\"tcp\",\"host\":1,\"port\":1,\"count\":4096},"
+		     "{\"proto\":\"tcp\",\"host\":1,\"port\":1}]"),
+		  "publish[1].count: more than 4096" },
 	};
 
 	(void)state;
@@ -310,11 +450,19 @@ static void test_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_network_full), cmocka_unit_test(test_network_defaults),
-		cmocka_unit_test(test_network_bad),  cmocka_unit_test(test_size),
-		cmocka_unit_test(test_endpoint),     cmocka_unit_test(test_endpoint_bad),
-		cmocka_unit_test(test_node),	     cmocka_unit_test(test_cluster_alive),
+		cmocka_unit_test(test_network_full),
+		cmocka_unit_test(test_network_defaults),
+		cmocka_unit_test(test_network_bad),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_endpoint),
+		cmocka_unit_test(test_endpoint_bad),
+		cmocka_unit_test(test_node),
+		cmocka_unit_test(test_cluster_alive),
 		cmocka_unit_test(test_address),
+		cmocka_unit_test(test_network_local),
+		cmocka_unit_test(test_network_local_bad),
+		cmocka_unit_test(test_publish),
+		cmocka_unit_test(test_publish_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
