@@ -44,7 +44,7 @@ def test_two_nodes(lab):
     b.ctl("run", "-d", "--name", "c2", "--network", "demo", "--network", "other", "--", "sleep", "1000")
     assert b.ctl("exec", "c2", "--", "hostname").stdout == "c2\n"
     links = json.loads(b.ctl("exec", "c2", "ip", "-j", "link").stdout)
-    assert sorted(link["ifname"] for link in links) == ["eth0", "eth1", "lo"]
+    assert sorted(link["ifname"] for link in links) == ["eth0", "eth1", "eth2", "lo"]  # the last: the way out
     wait_for(lambda: a.ctl("exec", "c1", "--", "ping", "-c1", "-W1", ip_of(b, "c2"), check=False).returncode == 0,
              "c1 reaches c2")
     line = b.ctl("ps").stdout.splitlines()[1]
@@ -91,7 +91,10 @@ def test_failures_leave_nothing(lab):
             (["--network", "demo", "--ip", "10.0.0.50", "--", "true"], 1, "10.0.0.50"),
             (["--network", "demo", "--", "/no/such/program"], 127, "/no/such/program"),
             (["--network", "demo", "--", "/tmp"], 126, "/tmp"),
-            (["--ip", "10.0.0.9", "--", "true"], 2, "--network"),
+            (["--ip", "203.0.113.9", "--", "true"], 1, "203.0.113.9"),
+            (["--network", "host", "--ip", "10.0.0.9", "--", "true"], 2, "--network host"),
+            (["--network", "container:nobody", "--", "true"], 1, "container nobody not found"),
+            (["-p", "65536:80", "--", "true"], 2, "65536"),
             ([], 2, "argument")):
         for detach in ([], ["-d"]):
             done = a.ctl("run", *detach, *args, check=False)
