@@ -134,7 +134,8 @@ static bool learn(const struct nft_batch *b, const struct nft_elem_op *ops, size
 			how[i] = AS_IT_IS;
 		else if (status == -ENOENT && ops[i].del)
 			how[i] = SKIP;
-		else if (status == -EBUSY && !ops[i].del && how[i] == AS_IT_IS)
+		else if ((status == -EEXIST || status == -EBUSY) && !ops[i].del &&
+			 how[i] == AS_IT_IS)
 			how[i] = REPLACE;
 		else if (status)
 			return false;
@@ -163,7 +164,7 @@ int nft_elem_apply(struct nft_sock *s, const char *table, const struct nft_elem_
 		r = nft_batch_commit(&b, &why);
 		if (!r)
 			*ret_n = b.n;
-		again = (r == -ENOENT || r == -EBUSY) && learn(&b, ops, n, how);
+		again = (r == -ENOENT || r == -EEXIST || r == -EBUSY) && learn(&b, ops, n, how);
 		nft_batch_done(&b);
 		if (r && !again)
 			return err_set(e, r, "%s", err_text(&why));
