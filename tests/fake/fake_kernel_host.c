@@ -100,8 +100,10 @@ static int default_route(struct kernel *k, const struct state_target *t, const c
 		return r;
 	if (fake_is_dead(f, t->path))
 		return err_set(e, -ENOENT, "%s is gone", t->path);
-	set_route(f, t->path, AF_INET, ifname, gw4);
-	set_route(f, t->path, AF_INET6, ifname, gw6);
+	if (!ip_is_unspecified(gw4)) /* such a family is left as it is */
+		set_route(f, t->path, AF_INET, ifname, gw4);
+	if (!ip_is_unspecified(gw6))
+		set_route(f, t->path, AF_INET6, ifname, gw6);
 	return 0;
 }
 
