@@ -20,10 +20,14 @@ struct knl_conntrack_filter {
 struct knl_conntrack;
 /** knl_conntrack_new() - Return: 0, -EPERM, -EPROTONOSUPPORT: the kernel has no ctnetlink (nothing can be flushed). */
 int knl_conntrack_new(uv_loop_t *loop, struct knl_conntrack **ret, struct err *e);
-/** knl_conntrack_close() - what is under way ends by itself; memory goes when the loop has run. */
+/**
+ * knl_conntrack_close() - flushes asked for so far still run, but nobody is told any more
+ * What waits for an answer gets -ECANCELED from within. Memory goes when the loop has run.
+ */
 void knl_conntrack_close(struct knl_conntrack *c);
 /**
  * knl_conntrack_flush() - filters are copied; flushes asked for while one runs are joined into the next
+ * A filter that says nothing (no address, no port) matches nothing.
  * @done: may be NULL; @n_deleted of the run that covered it
  */
 void knl_conntrack_flush(struct knl_conntrack *c, const struct knl_conntrack_filter *v, size_t n,

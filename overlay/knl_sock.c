@@ -42,21 +42,21 @@ static int set_buffer(int fd, int force, int plain, int bytes)
 	return setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof(bytes)) < 0 ? -errno : 0;
 }
 
-static int open_fd(int nsfd, int flags)
+static int open_fd(int nsfd, int flags, int protocol)
 {
 	int fd;
 
 	if (nsfd >= 0)
-		return netns_socket(nsfd, AF_NETLINK, SOCK_RAW | flags, NETLINK_ROUTE);
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+		return netns_socket(nsfd, AF_NETLINK, SOCK_RAW | flags, protocol);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
 	return fd < 0 ? -errno : fd;
 }
 
-int knl_open(int nsfd, struct knl_sock **ret, struct err *e)
+int knl_open_protocol(int nsfd, int protocol, struct knl_sock **ret, struct err *e)
 {
 	static const int options[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK };
 	struct timeval tv = { .tv_sec = ANSWER_TIMEOUT_S };
-	_cleanup_close_ int fd = open_fd(nsfd, 0);
+	_cleanup_close_ int fd = open_fd(nsfd, 0, protocol);
 	struct mnl_socket *nl;
 	struct knl_sock *s;
 
@@ -87,6 +87,11 @@ int knl_open(int nsfd, struct knl_sock **ret, struct err *e)
 	s->first_seq = 1;
 	*ret = s;
 	return 0;
+}
+
+int knl_open(int nsfd, struct knl_sock **ret, struct err *e)
+{
+	return knl_open_protocol(nsfd, NETLINK_ROUTE, ret, e);
 }
 
 void knl_close(struct knl_sock *s)
@@ -369,7 +374,7 @@ int knl_dump(struct knl_sock *s, knl_dump_fn fn, void *user, struct err *e)
 int knl_monitor(int nsfd, const int *groups, size_t n_groups, int rcvbuf_bytes)
 {
 	struct sockaddr_nl sa = { .nl_family = AF_NETLINK };
-	_cleanup_close_ int fd = open_fd(nsfd, SOCK_NONBLOCK);
+	_cleanup_close_ int fd = open_fd(nsfd, SOCK_NONBLOCK, NETLINK_ROUTE);
 	int r;
 
 	if (fd < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * knl_sock - one rtnetlink socket: batches of requests in one send, and dumps.
+ * knl_sock - one netlink socket (rtnetlink, unless another is asked for): batches of requests in one send, and dumps.
  *
  * A batch is built in the socket: knl_begin() starts a message (and ends the one before), libmnl's mnl_attr_put_*() fill it, knl_send()
  * sends all of them at once and reads the answers. rtnetlink works a batch off before send() returns, each message by itself: one
@@ -25,6 +25,8 @@ struct knl_sock;
 
 /** knl_open() - @nsfd: the namespace, -1 for the current one. Return: 0, -EPERM, -EPROTONOSUPPORT ... */
 int knl_open(int nsfd, struct knl_sock **ret, struct err *e);
+/** knl_open_protocol() - the same for another of netlink's protocols; requests that are not rtnetlink's ask for their answer by NLM_F_ACK. */
+int knl_open_protocol(int nsfd, int protocol, struct knl_sock **ret, struct err *e);
 void knl_close(struct knl_sock *s);
 static inline void knl_closep(struct knl_sock **s)
 {
