@@ -21,6 +21,8 @@ struct fixture {
 	int nsfd;
 	struct ip vteps[3];
 	struct state_guard guards[3];
+	struct state_elem elems[3];
+	size_t n_elems;
 	struct kernel_elements el;
 };
 
@@ -43,6 +45,19 @@ static struct state_guard guard(const char *port, const char *mac, const char *i
 	return g;
 }
 
+/* One in each table, sorted. All kinds: test_nft_elems.c. */
+static void make_elems(struct fixture *f)
+{
+	const struct ip to = addr("10.1.0.2");
+
+	f->elems[0] = state_elem_ifname(STATE_SET_BRIDGES, "ovl0");
+	f->elems[1] = state_elem_ifname(STATE_SET_NOICC, "ovp000000000001");
+	f->elems[2] = state_elem_publish(IPPROTO_TCP, (struct ip){ 0 }, 8080, to, 80);
+	f->n_elems = 3;
+	f->el.elems = f->elems;
+	f->el.n_elems = f->n_elems;
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = mem_alloc(sizeof(*f));
@@ -59,7 +74,8 @@ static int setup(void **state)
 	f->guards[0] = guard("ve000000000001", "02:42:0a:00:00:02", "10.0.0.2");
 	f->guards[1] = guard("ve000000000001", "02:42:0a:00:00:02", "fd00::2");
 	f->guards[2] = guard("ve000000000002", "02:42:0a:00:00:03", "10.0.0.3");
-	f->el = (struct kernel_elements){ f->vteps, 3, f->guards, 3 };
+	f->el = (struct kernel_elements){ f->vteps, 3, f->guards, 3, NULL, 0 };
+	make_elems(f);
 	*state = f;
 	return 0;
 }
@@ -88,10 +104,27 @@ static void expect_dump(struct fixture *f, const struct state_guard *guards, siz
 		assert_string_equal(got[i].port, guards[i].port);
 		assert_true(mac_eq(got[i].mac, guards[i].mac));
 		assert_true(ip_eq(got[i].ip, guards[i].ip));
+		assert_int_equal(got[i].security, guards[i].security);
 	}
 	assert_int_equal(n_got_vteps, n_vteps);
 	for (size_t i = 0; i < n_vteps; i++)
 		assert_true(ip_eq(got_vteps[i], vteps[i]));
+}
+
+static void expect_elems(struct fixture *f, const struct state_elem *elems, size_t n)
+{
+	_cleanup_free_ struct state_elem *got = NULL;
+	char text[STATE_ELEM_TEXT_MAX], other[STATE_ELEM_TEXT_MAX];
+	struct err e = { 0 };
+	size_t n_got;
+
+	assert_int_equal(nft_ground_dump_elems(f->g, &got, &n_got, &e), 0);
+	for (size_t i = 0; i < n && i < n_got; i++) {
+		if (memcmp(&got[i], &elems[i], sizeof(*got)) != 0)
+			fail_msg("%s, not %s", state_elem_format(&got[i], text),
+				 state_elem_format(&elems[i], other));
+	}
+	assert_int_equal(n_got, n);
 }
 
 /* Did either event socket tell of another's change? */
@@ -115,6 +148,7 @@ static void test_make(void **state)
 	assert_int_equal(nft_ground_make(f->g, &f->el, &e), 0);
 	assert_int_equal(nft_ground_check(f->g, &e), 0);
 	expect_dump(f, f->guards, 3, f->vteps, 3);
+	expect_elems(f, f->elems, f->n_elems);
 	assert_false(told(f));
 
 	uint64_t writes = nft_ground_writes(f->g);
@@ -162,6 +196,20 @@ static const struct {
 	{ "h", "nft add counter inet ovl more", "more" },
 	{ "h", "nft insert rule inet ovl vxlan_in accept", "vxlan_in" },
 	{ "h", "nft flush chain inet ovl raw_out", "raw_out" },
+	{ "h", "nft delete table bridge ovl", "bridge" },
+	{ "h", "nft delete table inet ovl", "inet" },
+	{ "h", "nft insert rule inet ovl forward accept", "forward" },
+	{ "h", "nft flush chain inet ovl masq", "masq" },
+	{ "h", "nft flush chain inet ovl publish", "publish" },
+	{ "h",
+	  "nft replace rule inet ovl publish handle $(nft -a list chain inet ovl publish | sed -n 's/.*publish4_any # handle //p') "
+	  "dnat ip to meta l4proto . th dport map @publish4_any",
+	  "publish" },
+	{ "h", "nft add rule bridge ovl forward accept", "forward" },
+	{ "h", "nft flush chain bridge ovl others", "others" },
+	{ "h",
+	  "nft 'add map inet ovl more { type inet_proto . inet_service : ipv4_addr . inet_service; }'",
+	  "more" },
 };
 
 static void test_altered(void **state)
@@ -181,6 +229,7 @@ static void test_altered(void **state)
 		assert_int_equal(nft_ground_make(f->g, &f->el, &e), 0);
 		assert_int_equal(nft_ground_check(f->g, &e), 0);
 		expect_dump(f, f->guards, 3, f->vteps, 3);
+		expect_elems(f, f->elems, f->n_elems);
 	}
 	assert_false(told(f));
 }
@@ -223,6 +272,45 @@ static void test_foreign(void **state)
 	op = (struct kernel_guard_op){ .del = true, .guard = left[2] };
 	assert_int_equal(nft_ground_guard(f->g, &op, 1, &e), 0);
 	expect_dump(f, left, 2, f->vteps, 3);
+	assert_false(told(f));
+}
+
+/* Guards go to the namespace of their port, and each kind into its set. */
+static void test_guard_kinds(void **state)
+{
+	struct fixture *f = *state;
+	struct err e = { 0 };
+	struct state_guard all[] = {
+		guard("ovp00000000000a", "02:42:0a:00:00:0a", "10.0.0.10"),
+		guard("ovp00000000000b", "02:42:0a:00:00:0b", NULL),
+		guard("ovp00000000000c", "00:00:00:00:00:00", NULL),
+		guard("ve000000000001", "02:42:0a:00:00:02", "10.0.0.2"),
+		guard("ve00000000000b", "02:42:0a:00:00:0b", NULL),
+		guard("ve00000000000c", "00:00:00:00:00:00", NULL),
+	};
+	struct kernel_guard_op ops[ARRAY_SIZE(all)] = { 0 };
+
+	all[1].security = all[4].security = STATE_SECURE_MAC;
+	all[2].security = all[5].security = STATE_SECURE_OFF;
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		ops[i].guard = all[i];
+	assert_int_equal(nft_ground_make(f->g, NULL, &e), 0);
+	assert_int_equal(nft_ground_guard(f->g, ops, ARRAY_SIZE(ops), &e), 0);
+	expect_dump(f, all, ARRAY_SIZE(all), NULL, 0);
+	nft_lab_sh("for n in o h; do ip netns exec ~$n nft flush ruleset; done");
+	assert_true(told(f));
+	f->el = (struct kernel_elements){ .guards = all, .n_guards = ARRAY_SIZE(all) };
+	assert_int_equal(nft_ground_make(f->g, &f->el, &e), 0);
+	expect_dump(f, all, ARRAY_SIZE(all), NULL, 0);
+	nft_lab_sh(
+		"ip netns exec ~h nft get element bridge ovl loose '{ \"ovp00000000000b\" . 02:42:0a:00:00:0b }' >/dev/null; "
+		"ip netns exec ~h nft get element bridge ovl free '{ \"ovp00000000000c\" }' >/dev/null; "
+		"ip netns exec ~o nft get element bridge ovl free '{ \"ve00000000000c\" }' >/dev/null");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		ops[i].del = true;
+	assert_int_equal(nft_ground_guard(f->g, ops, ARRAY_SIZE(ops), &e), 0);
+	assert_int_equal(nft_ground_guard(f->g, ops, ARRAY_SIZE(ops), &e), 0);
+	expect_dump(f, NULL, 0, NULL, 0);
 	assert_false(told(f));
 }
 
@@ -402,6 +490,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_altered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guard_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test(test_sysctl),
