@@ -181,7 +181,7 @@ static char *forward_cure(const struct nft_foreign_chain *c, const struct coexis
 
 	if (by_firewalld(c))
 		return lines(
-			ifs, missing, '*',
+			ifs, missing, '+',
 			(const char *const[]){ "firewall-cmd --zone=trusted --add-interface=@" },
 			1);
 	in = mem_printf(iptables ? "%s -I FORWARD -i @ -j ACCEPT" :
