@@ -34,6 +34,7 @@ static void rnet_free(struct reconcile *r, struct rnet *rn)
 	HASH_DELETE(hh, r->nets, rn);
 	state_net_free(rn->have);
 	free(rn->gone);
+	free(rn->elems);
 	free(rn->told);
 	free(rn);
 }
@@ -49,7 +50,7 @@ static void forget_empty(struct reconcile *r)
 		const struct state_net *h = rn->have;
 
 		if (!rn->dirty && h->complete && !h->bridge_exists && !h->vxlan_exists &&
-		    h->n_ports == 0 && rn->n_gone == 0)
+		    !h->uplink_exists && h->n_ports == 0 && rn->n_gone == 0 && rn->n_elems == 0)
 			rnet_free(r, rn);
 	}
 }
@@ -91,6 +92,8 @@ static bool net_is_due(struct reconcile *r, struct rnet *rn, uint64_t now)
 
 	if (!rn->dirty || r->stopped)
 		return false;
+	if (r->h.source(r->user, rn->vni) == RECONCILE_NONE)
+		return false; /* reconcile_dirty_all() tells when there is a picture */
 	/* What is newly asked for does not wait for what failed. */
 	if (rn->fresh && at > rn->passed_ms + RECONCILE_DUMP_GAP_MS)
 		at = rn->passed_ms + RECONCILE_DUMP_GAP_MS;
@@ -190,8 +193,7 @@ static void run(uv_timer_t *t)
 	else
 		backoff_reset(&r->retry_backoff);
 	/* Networks do not wait for one another, nor for the rest: what they need and is missing, their own operations tell. */
-	if (r->h.source(r->user, 0) != RECONCILE_NONE)
-		run_nets(r);
+	run_nets(r);
 }
 
 /* ---- what is due ---- */
@@ -220,7 +222,7 @@ void reconcile_dirty_all(struct reconcile *r)
 		rnet_get(r, vnis[i]);
 	HASH_ITER(hh, r->nets, rn, tmp)
 		rn->dirty = rn->fresh = rn->commanded = true;
-	r->hosts_dirty = true;
+	r->hosts_dirty = r->leftovers_due = true;
 	reconcile_kick(r, 0);
 }
 
@@ -302,6 +304,7 @@ static void closed(uv_handle_t *h)
 		return;
 	HASH_ITER(hh, r->nets, rn, tmp)
 		rnet_free(r, rn);
+	reconcile_elems_free(r);
 	free(r->vteps);
 	free(r->strays);
 	free(r->loose);

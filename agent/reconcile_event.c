@@ -38,7 +38,7 @@ static void mark(struct reconcile *r, const struct kernel_event *ev)
 
 	/* A port off its bridge may be found by no dump of one network. */
 	if (!rn || (ev->type == KERNEL_EVENT_LINK && !ev->deleted && !ev->enslaved &&
-		    strncmp(ev->name, "ve", 2) == 0))
+		    (strncmp(ev->name, "ve", 2) == 0 || state_port_in_host(ev->name))))
 		r->full_dump = true;
 	if (rn)
 		rn->dirty = rn->need_dump = true;

@@ -31,11 +31,11 @@ static struct wanted wanted_all(struct reconcile *r)
 	struct wanted w = { 0 };
 	size_t n;
 
-	if (r->h.source(r->user, 0) == RECONCILE_NONE)
-		return w;
 	n = r->h.vnis(r->user, &vnis);
 	w.v = mem_alloc_array(n + 1, sizeof(struct state_net *));
 	for (size_t i = 0; i < n; i++) {
+		if (r->h.source(r->user, vnis[i]) == RECONCILE_NONE)
+			continue;
 		w.v[w.n] = r->h.desired(r->user, vnis[i]);
 		w.n += w.v[w.n] != NULL;
 	}
@@ -95,60 +95,93 @@ struct guards {
 	size_t n;
 };
 
-static void add_guard(struct guards *g, const char *port, struct mac mac, struct ip ip)
+static void add_guard(struct guards *g, const struct state_guard *one)
 {
-	struct state_guard one;
-
-	memset(&one, 0, sizeof(one));
-	snprintf(one.port, sizeof(one.port), "%s", port);
-	one.mac = mac;
-	one.ip = ip;
 	if ((g->n & (g->n - 1)) == 0)
 		g->v = mem_grow(g->v, g->n ? g->n * 2 : 1, sizeof(*g->v));
-	g->v[g->n++] = one;
+	g->v[g->n++] = *one;
 }
 
 /* The elements themselves are gone with the table; but which MAC is on which port, and which address is that MAC's, stands in the entries. */
 static void observed_guards(const struct state_net *have, struct guards *g)
 {
+	struct state_guard one[2];
+
 	for (size_t i = 0; i < have->n_neigh; i++) {
 		struct state_fdb key = { .where = STATE_FDB_MASTER, .mac = have->neigh[i].mac };
 		const struct state_fdb *f = state_net_fdb(have, &key);
+		struct state_port p = { .mac = key.mac, .security = STATE_SECURE_MAC_IP };
 
-		if (f && strncmp(f->port, "ve", 2) == 0)
-			add_guard(g, f->port, f->mac, have->neigh[i].ip);
+		if (!f || strncmp(f->port, "ve", 2) != 0)
+			continue;
+		memcpy(p.name, f->port, sizeof(p.name));
+		if (have->neigh[i].ip.family == AF_INET)
+			p.ip4 = have->neigh[i].ip;
+		else
+			p.ip6 = have->neigh[i].ip;
+		if (state_port_guards(&p, one) > 0)
+			add_guard(g, &one[0]);
+	}
+	for (size_t i = 0; i < have->n_ports; i++) {
+		struct state_port p = have->ports[i];
+
+		if (!p.open)
+			continue;
+		p.security = STATE_SECURE_OFF;
+		p.mac = (struct mac){ { 2 } }; /* any will do: it is not in the element */
+		if (state_port_guards(&p, one) > 0)
+			add_guard(g, &one[0]);
 	}
 }
 
-static struct guards all_guards(struct reconcile *r, bool complete)
+static struct guards all_guards(struct reconcile *r, const struct wanted *w)
 {
-	_cleanup_wanted_ struct wanted w = wanted_all(r);
 	struct guards g = { 0 };
 	struct rnet *rn, *tmp;
 
-	for (size_t i = 0; i < w.n; i++) {
+	for (size_t i = 0; i < w->n; i++) {
 		_cleanup_free_ struct state_guard *v = NULL;
 		size_t n;
 
-		compile_guards(w.v[i], &v, &n);
+		compile_guards(w->v[i], &v, &n);
 		for (size_t j = 0; j < n; j++)
-			add_guard(&g, v[j].port, v[j].mac, v[j].ip);
+			add_guard(&g, &v[j]);
 	}
-	if (!complete) {
-		HASH_ITER(hh, r->nets, rn, tmp)
+	HASH_ITER(hh, r->nets, rn, tmp) {
+		if (r->h.source(r->user, rn->vni) != RECONCILE_COMPLETE)
 			observed_guards(rn->have, &g);
 	}
 	g.n = unique(g.v, g.n, sizeof(*g.v), cmp_guard);
 	return g;
 }
 
+/* All tables anew, with all that shall be in them. */
+static int ground_whole(struct reconcile *r, struct err *e)
+{
+	_cleanup_wanted_ struct wanted w = wanted_all(r);
+	_cleanup_free_ struct state_elem *elems = NULL;
+	_cleanup_free_ struct ip *vteps = NULL;
+	struct guards g = all_guards(r, &w);
+	struct kernel_elements el = { .guards = g.v, .n_guards = g.n };
+	enum reconcile_source source = r->h.source(r->user, 0);
+	bool keep = r->h.source(r->user, STATE_KEY_LOCAL) != RECONCILE_COMPLETE;
+	int status;
+
+	if (source != RECONCILE_NONE)
+		el.n_vteps = r->h.vteps(r->user, &vteps);
+	if (source != RECONCILE_COMPLETE)
+		el.n_vteps = join_vteps(&vteps, el.n_vteps, r->vteps, r->n_vteps);
+	el.vteps = vteps;
+	el.n_elems = reconcile_elems_all(r, w.v, w.n, keep, &elems);
+	el.elems = elems;
+	status = r->k->ops->ground(r->k, &el, e);
+	free(g.v);
+	return status;
+}
+
 int reconcile_ground(struct reconcile *r, struct err *e)
 {
-	bool complete = r->h.source(r->user, 0) == RECONCILE_COMPLETE;
-	_cleanup_free_ struct ip *vteps = NULL;
-	struct kernel_elements el = { 0 };
 	struct err amiss = { 0 };
-	struct guards g;
 	int status;
 
 	r->ground_due = false;
@@ -160,16 +193,7 @@ int reconcile_ground(struct reconcile *r, struct err *e)
 	/* Where all stood before: flows go on with the elements that can still be read. Nothing there is an answer too. */
 	if (r->dumped_ms == 0)
 		(void)reconcile_dump(r, NULL);
-	if (r->h.source(r->user, 0) != RECONCILE_NONE)
-		el.n_vteps = r->h.vteps(r->user, &vteps);
-	if (!complete)
-		el.n_vteps = join_vteps(&vteps, el.n_vteps, r->vteps, r->n_vteps);
-	g = all_guards(r, complete);
-	el.vteps = vteps;
-	el.guards = g.v;
-	el.n_guards = g.n;
-	status = r->k->ops->ground(r->k, &el, e);
-	free(g.v);
+	status = ground_whole(r, e);
 	if (status == 0) {
 		/* Objects may have gone with what was amiss. */
 		r->full_dump = r->hosts_dirty = true;
@@ -182,12 +206,12 @@ int reconcile_ground(struct reconcile *r, struct err *e)
 	return status;
 }
 
-static void tell_drift(struct reconcile *r, const char *what, size_t n)
+void reconcile_tell_drift(struct reconcile *r, uint32_t vni, const char *what, size_t n)
 {
 	if (n == 0)
 		return;
 	r->stats.drift_repaired += n;
-	r->h.drift(r->user, 0, what, (unsigned)n);
+	r->h.drift(r->user, vni, what, (unsigned)n);
 }
 
 /* ---- dump ---- */
@@ -226,6 +250,9 @@ int reconcile_dump(struct reconcile *r, struct err *e)
 	r->loose = TAKE_PTR(d.loose);
 	r->n_loose = d.n_loose;
 	r->strays_drift = r->ready && r->n_strays > 0;
+	r->elems_drift = r->ready;
+	reconcile_elems_observed(r, d.elems, d.n_elems);
+	r->leftovers_due = true;
 	r->hosts_drift = r->hosts_drift || (r->ready && !r->hosts_dirty);
 	r->hosts_dirty = true;
 	kernel_dump_done(&d);
@@ -248,7 +275,13 @@ static void adopt_loose(struct reconcile *r, const struct state_port *w, uint32_
 	rn->dirty = true;
 }
 
-static void sort_loose(struct reconcile *r, const struct wanted *w, bool may_delete)
+/* By its name alone: one in the overlay namespace may be an overlay's or the egress bridge's, so the cluster's picture has to be complete too. */
+static enum reconcile_source source_of(struct reconcile *r, const char *port)
+{
+	return r->h.source(r->user, state_port_in_host(port) ? STATE_KEY_LOCAL : 0);
+}
+
+static void sort_loose(struct reconcile *r, const struct wanted *w)
 {
 	size_t kept = 0;
 	uint32_t vni;
@@ -258,7 +291,7 @@ static void sort_loose(struct reconcile *r, const struct wanted *w, bool may_del
 
 		if (p)
 			adopt_loose(r, p, vni);
-		else if (may_delete)
+		else if (source_of(r, r->loose[i]) == RECONCILE_COMPLETE)
 			reconcile_link_del(r, r->loose[i]);
 		else
 			memmove(r->loose[kept++], r->loose[i], IFNAMSIZ);
@@ -270,39 +303,62 @@ static bool is_wanted_guard(const struct wanted *w, const struct state_guard *g)
 {
 	uint32_t vni;
 	const struct state_port *p = wanted_port(w, g->port, &vni);
+	struct state_guard own[2];
+	size_t n = p ? state_port_guards(p, own) : 0;
 
-	return p && mac_eq(p->mac, g->mac) &&
-	       ((p->guard4 && ip_eq(p->ip4, g->ip)) || (p->guard6 && ip_eq(p->ip6, g->ip)));
+	for (size_t i = 0; i < n; i++) {
+		if (mac_eq(own[i].mac, g->mac) && ip_eq(own[i].ip, g->ip) &&
+		    (g->ip.family == AF_INET6 ? p->guard6 : p->guard4))
+			return true;
+	}
+	return false;
+}
+
+static int drop_strays(struct reconcile *r, const struct wanted *w, struct err *e)
+{
+	_cleanup_free_ struct kernel_guard_op *ops = NULL;
+	size_t n = 0, kept = 0;
+	int status;
+
+	ops = mem_alloc_array(r->n_strays + 1, sizeof(*ops));
+	for (size_t i = 0; i < r->n_strays; i++) {
+		if (source_of(r, r->strays[i].port) == RECONCILE_COMPLETE &&
+		    !is_wanted_guard(w, &r->strays[i]))
+			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = r->strays[i] };
+	}
+	status = n > 0 ? r->k->ops->guard(r->k, ops, n, e) : 0;
+	if (status < 0)
+		return status;
+	for (size_t i = 0; i < r->n_strays; i++) {
+		if (source_of(r, r->strays[i].port) != RECONCILE_COMPLETE)
+			r->strays[kept++] = r->strays[i];
+	}
+	r->n_strays = kept;
+	if (r->strays_drift)
+		reconcile_tell_drift(r, 0, diff_op_name(DIFF_GUARD_DEL), n);
+	return 0;
 }
 
 int reconcile_leftovers(struct reconcile *r, struct err *e)
 {
-	_cleanup_free_ struct kernel_guard_op *ops = NULL;
-	enum reconcile_source source = r->h.source(r->user, 0);
-	size_t n = 0;
-	int status = 0;
+	bool elems;
+	int status;
 
-	if ((r->n_strays == 0 && r->n_loose == 0) || source == RECONCILE_NONE)
+	if (!r->leftovers_due)
+		return 0;
+	r->leftovers_due = false;
+	elems = reconcile_elems_unclaimed(r);
+	if (r->n_strays == 0 && r->n_loose == 0 && !elems)
 		return 0;
 
 	_cleanup_wanted_ struct wanted w = wanted_all(r);
 
-	sort_loose(r, &w, source == RECONCILE_COMPLETE);
-	if (source != RECONCILE_COMPLETE || r->n_strays == 0)
-		return 0;
-	ops = mem_alloc_array(r->n_strays, sizeof(*ops));
-	for (size_t i = 0; i < r->n_strays; i++) {
-		if (!is_wanted_guard(&w, &r->strays[i]))
-			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = r->strays[i] };
-	}
-	if (n > 0)
-		status = r->k->ops->guard(r->k, ops, n, e);
-	if (status < 0)
-		return status;
-	r->n_strays = 0;
-	if (r->strays_drift)
-		tell_drift(r, diff_op_name(DIFF_GUARD_DEL), n);
-	return 0;
+	sort_loose(r, &w);
+	status = drop_strays(r, &w, e);
+	if (status == 0 && elems)
+		status = reconcile_elems_judge(r, w.v, w.n, e);
+	r->leftovers_due = status < 0;
+	return status;
 }
 
 /* ---- the hosts' addresses ---- */
@@ -337,8 +393,8 @@ int reconcile_hosts(struct reconcile *r, struct err *e)
 	r->vteps = TAKE_PTR(want);
 	r->n_vteps = n_want;
 	if (drift) {
-		tell_drift(r, "vtep-add", n_add);
-		tell_drift(r, "vtep-del", n_del);
+		reconcile_tell_drift(r, 0, "vtep-add", n_add);
+		reconcile_tell_drift(r, 0, "vtep-del", n_del);
 	}
 	return 0;
 }

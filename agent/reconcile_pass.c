@@ -15,9 +15,29 @@ struct pass {
 	struct port_failure *failures;
 	size_t n_failures;
 	struct err first;
+	struct err elems; /* what kept its elements from being in line */
 };
 
 /* ---- deletions ---- */
+
+static void deletion_free(struct deletion *d)
+{
+	free(d->port);
+	free(d);
+}
+
+/* No dump finds a device in a container: it is still there, unless it has been made again meanwhile. */
+static void observe_again(struct reconcile *r, struct deletion *d)
+{
+	struct rnet *rn = rnet_get(r, d->vni);
+
+	if (state_net_port(rn->have, d->port->name))
+		return;
+	rn->have->kind = STATE_DIRECT;
+	d->port->up = false;
+	state_net_put_port(rn->have, d->port);
+	rn->dirty = rn->commanded = true;
+}
 
 static void link_deleted(void *user, const char *name, int status)
 {
@@ -26,14 +46,19 @@ static void link_deleted(void *user, const char *name, int status)
 
 	if (r)
 		DL_DELETE(r->deletions, d);
-	free(d);
-	if (!r || r->stopped || status == 0 || status == -ECANCELED)
+	if (!r || r->stopped || status == 0 || status == -ECANCELED) {
+		deletion_free(d);
 		return;
+	}
 	r->stats.failures++;
 	log_warn("a link could not be deleted; will retry", "link=%s err=%s", name,
 		 LOG_Q(strerror(-status)));
-	r->full_dump = true;
+	if (d->port)
+		observe_again(r, d);
+	else
+		r->full_dump = true;
 	reconcile_kick(r, backoff_next(&r->retry_backoff));
+	deletion_free(d);
 }
 
 void reconcile_link_del(struct reconcile *r, const char *name)
@@ -43,6 +68,17 @@ void reconcile_link_del(struct reconcile *r, const char *name)
 	d->r = r;
 	DL_APPEND(r->deletions, d);
 	r->k->ops->link_del(r->k, name, link_deleted, d);
+}
+
+void reconcile_direct_del(struct reconcile *r, uint32_t vni, const struct state_port *p)
+{
+	struct deletion *d = mem_alloc(sizeof(*d));
+
+	d->r = r;
+	d->vni = vni;
+	d->port = mem_dup(p, sizeof(*p));
+	DL_APPEND(r->deletions, d);
+	r->k->ops->direct_del(r->k, d->port, link_deleted, d);
 }
 
 /* ---- what apply tells ---- */
@@ -84,28 +120,38 @@ static void op_link_del(void *user, const char *name)
 	reconcile_link_del(((struct pass *)user)->r, name);
 }
 
+static void op_direct_del(void *user, const struct state_port *port)
+{
+	struct pass *p = user;
+
+	reconcile_direct_del(p->r, p->rn->vni, port);
+}
+
 /* ---- one round ---- */
 
-static void add_gone(struct rnet *rn, const struct state_port *p, struct ip ip)
+static void add_gone(struct rnet *rn, const struct state_port *p)
 {
-	struct state_guard g = { .mac = p->mac, .ip = ip };
+	struct state_guard g[2];
+	size_t n = state_port_guards(p, g);
 
-	if (!ip_is_set(ip))
-		return;
-	memcpy(g.port, p->name, sizeof(g.port));
-	rn->gone = mem_grow(rn->gone, rn->n_gone + 1, sizeof(*rn->gone));
-	rn->gone[rn->n_gone++] = g;
+	rn->gone = mem_grow(rn->gone, rn->n_gone + n + 1, sizeof(*rn->gone));
+	for (size_t i = 0; i < n; i++)
+		rn->gone[rn->n_gone++] = g[i];
 }
 
 void reconcile_observed(struct rnet *rn, struct state_net *now)
 {
 	for (size_t i = 0; i < rn->have->n_ports; i++) {
-		const struct state_port *p = &rn->have->ports[i];
+		struct state_port *p = &rn->have->ports[i];
 
 		if (mac_is_zero(p->mac) || state_net_port(now, p->name))
 			continue;
-		add_gone(rn, p, p->ip4);
-		add_gone(rn, p, p->ip6);
+		if (rn->have->kind == STATE_DIRECT) {
+			p->up = false; /* no dump tells: to be asked for again */
+			state_net_put_port(now, p);
+		} else {
+			add_gone(rn, p);
+		}
 	}
 	apply_know_ports(rn->have, now);
 	state_net_free(rn->have);
@@ -130,11 +176,12 @@ static int dump_net(struct reconcile *r, struct rnet *rn, struct err *e)
 	return 0;
 }
 
-static void report_drift(struct reconcile *r, struct rnet *rn, const struct diff *d)
+static void report_drift(struct reconcile *r, struct rnet *rn, const struct diff *d, bool written)
 {
 	size_t from = 0;
 
-	if (rn->commanded || d->n == 0)
+	/* What was only asked for again, and found in place, is no repair. */
+	if (rn->commanded || d->n == 0 || (rn->have->kind == STATE_DIRECT && !written))
 		return;
 	r->stats.drift_repaired += d->n;
 	for (size_t i = 1; i <= d->n; i++) {
@@ -195,21 +242,51 @@ static int drop_gone(struct pass *p, const struct state_net *want)
 static bool leaves_elements(const struct diff *d)
 {
 	for (size_t i = 0; i < d->n; i++) {
-		if (d->ops[i].type == DIFF_GUARD_DEL && mac_is_zero(d->ops[i].port->mac))
+		const struct state_port *p = d->ops[i].type == DIFF_GUARD_DEL ? d->ops[i].port :
+										NULL;
+
+		if (p && (mac_is_zero(p->mac) || id_is_zero(p->endpoint)))
 			return true;
 	}
 	return false;
 }
 
+static int set_elems(struct pass *p, const struct state_net *want)
+{
+	struct reconcile *r = p->r;
+	struct err e = { 0 };
+	int status = reconcile_elems_net(r, p->rn, want, &e);
+	unsigned kept;
+
+	if (status == 0)
+		return 0;
+	/* Not the namespace of a container, which is what this means to those who ask. */
+	if (status == -ENOENT)
+		status = -EAGAIN;
+	err_set(&p->elems, status, "the host's table: %s", err_text(&e));
+	if (p->first.code == 0)
+		p->first = p->elems;
+	r->stats.failures++;
+	snprintf(r->stats.last_error, sizeof(r->stats.last_error), "%s", err_text(&p->elems));
+	if (log_limit_pass(&r->limit, uv_now(r->loop), 5000, &kept))
+		log_warn("kernel operation failed; will retry",
+			 "vni=%u op=elems err=%s suppressed=%u", p->rn->vni, LOG_Q(err_text(&e)),
+			 kept);
+	return status;
+}
+
 static int round_trip(struct pass *p)
 {
-	static const struct apply_hooks hooks = { .failed = op_failed, .link_del = op_link_del };
+	static const struct apply_hooks hooks = { .failed = op_failed,
+						  .link_del = op_link_del,
+						  .direct_del = op_direct_del };
 	struct reconcile *r = p->r;
 	struct rnet *rn = p->rn;
 	_cleanup_state_net_ struct state_net *want = r->h.desired(r->user, rn->vni);
 	bool may_delete = r->h.source(r->user, rn->vni) == RECONCILE_COMPLETE;
+	uint64_t writes = r->k->ops->writes(r->k);
 	struct diff d;
-	int status = 0, gone;
+	int status = 0, gone, elems;
 
 	if (want)
 		apply_know_ports(want, rn->have);
@@ -217,7 +294,7 @@ static int round_trip(struct pass *p)
 	if (d.n > 0)
 		status = apply_diff(r->k, want, rn->have, &d, &hooks, p, NULL);
 	if (status == 0)
-		report_drift(r, rn, &d);
+		report_drift(r, rn, &d, r->k->ops->writes(r->k) != writes);
 	if (leaves_elements(&d)) {
 		r->full_dump = true;
 		reconcile_kick(r, 0);
@@ -226,6 +303,10 @@ static int round_trip(struct pass *p)
 	gone = drop_gone(p, want);
 	if (status == 0)
 		status = gone;
+	/* Also where a port failed: the others shall not wait for it. */
+	elems = set_elems(p, want);
+	if (status == 0)
+		status = elems;
 	if (status == 0 && rn->check_targets)
 		check_targets(p, want);
 	return status;
@@ -250,9 +331,13 @@ static int rounds(struct pass *p)
 		/* What was just read was true: no use in trying again at once. */
 		if (status < 0 && dumped)
 			return status;
+		if (p->elems.code) {
+			(void)reconcile_ground(p->r, NULL); /* the next round tells */
+			reconcile_kick(p->r, 0);
+		}
 		if (status < 0) {
 			p->n_failures = 0;
-			p->first = (struct err){ 0 };
+			p->first = p->elems = (struct err){ 0 };
 		}
 		rn->need_dump = true;
 	}
@@ -318,12 +403,14 @@ static int verdict(struct pass *p, const struct id *endpoint, int status)
 
 	if (!endpoint)
 		return status;
-	state_port_name(*endpoint, name);
+	state_net_port_name(p->rn->have, *endpoint, name);
 	port = state_net_port(p->rn->have, name);
 	f = failure_of(p->failures, p->n_failures, *endpoint);
 	if (f)
 		return err_set(&p->first, f->status, "%s", err_text(&f->err));
-	if (port && port->up && port->enslaved)
+	if (p->elems.code)
+		return err_set(&p->first, p->elems.code, "%s", err_text(&p->elems));
+	if (port && port->up && (port->enslaved || p->rn->have->kind == STATE_DIRECT))
 		return 0;
 	return status < 0 ? status : err_set(&p->first, -EIO, "the port was not made");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reconcile_priv - what the files of reconcile share: reconcile.c (what is due, and when), reconcile_event.c (what the kernel tells),
- * reconcile_ground.c (what is no single network's), reconcile_pass.c (one network).
+ * reconcile_ground.c (what is no single network's), reconcile_pass.c (one network), reconcile_elems.c (elements of the host's table: networks have them,
+ * but which one does not stand in the kernel).
  */
 #pragma once
 #include <uthash.h>
@@ -36,6 +37,9 @@ struct rnet {
 	struct state_guard *
 		gone; /* elements of ports that vanished; deleted unless the port is to be made again */
 	size_t n_gone;
+	struct state_elem *
+		elems; /* claimed: the desired ones, but for those that another network had first; sorted */
+	size_t n_elems;
 	struct port_failure *told; /* ports that failed in the last pass */
 	size_t n_told;
 	UT_hash_handle hh;
@@ -44,6 +48,17 @@ struct rnet {
 struct deletion {
 	struct reconcile *r; /* NULL: closed */
 	struct deletion *prev, *next;
+	uint32_t vni; /* of a device in a container, ... */
+	struct state_port *port; /* ... which this is; NULL: a link */
+};
+/* One element of the host's table: observed, claimed by a network, or both. */
+struct relem {
+	struct state_elem key; /* its identity */
+	struct state_elem el; /* as observed */
+	bool there; /* observed */
+	bool disputed; /* another network than the owner wants it too; told */
+	uint32_t owner; /* key of the network; 0: none */
+	UT_hash_handle hh;
 };
 struct reconcile {
 	uv_loop_t *loop;
@@ -58,6 +73,7 @@ struct reconcile {
 	size_t n_strays;
 	char (*loose)[IFNAMSIZ];
 	size_t n_loose;
+	struct relem *elems;
 	struct kernel_event *suspects; /* disagree with what is observed, so far */
 	size_t n_suspects;
 	struct deletion *deletions;
@@ -66,8 +82,9 @@ struct reconcile {
 	uint64_t wake_ms; /* when the timer is set for; 0: not set */
 	uint64_t dumped_ms; /* last full dump; 0: never */
 	bool ready, stopped, full_dump, ground_due, hosts_dirty;
+	bool leftovers_due; /* after a dump, or when what is desired of all changed: who wants what belongs to no network? */
 	/* What a dump found otherwise than it was left, and nobody asked for: addresses of hosts, elements of no port. */
-	bool hosts_drift, strays_drift;
+	bool hosts_drift, strays_drift, elems_drift;
 	unsigned depth; /* passes under way: nets are freed at 0 only */
 	struct backoff start_backoff, retry_backoff;
 	struct log_limit limit;
@@ -91,6 +108,26 @@ int reconcile_dump(struct reconcile *r, struct err *e);
 /** reconcile_leftovers() - loose ports and stray elements of the last dump: put back, or deleted. */
 int reconcile_leftovers(struct reconcile *r, struct err *e);
 int reconcile_hosts(struct reconcile *r, struct err *e);
+/** reconcile_tell_drift() - @n repairs of @what; none is no news. */
+void reconcile_tell_drift(struct reconcile *r, uint32_t vni, const char *what, size_t n);
+
+/* reconcile_elems.c */
+/**
+ * reconcile_elems_net() - bring the elements of one network in line, in one transaction
+ * @want: NULL: none are wanted. Costs what its own elements cost, however many others there are. On failure nothing was changed.
+ */
+int reconcile_elems_net(struct reconcile *r, struct rnet *rn, const struct state_net *want,
+			struct err *e);
+/** reconcile_elems_observed() - a full dump; who claims what is kept. */
+void reconcile_elems_observed(struct reconcile *r, const struct state_elem *v, size_t n);
+/** reconcile_elems_unclaimed() - are there any that no network claims so far? */
+bool reconcile_elems_unclaimed(const struct reconcile *r);
+/** reconcile_elems_judge() - what one of the desired networks @v wants becomes its own; the rest is deleted. */
+int reconcile_elems_judge(struct reconcile *r, struct state_net *const *v, size_t n, struct err *e);
+/** reconcile_elems_all() - what shall be in the table, each identity once, sorted; with @keep what is observed besides. Heap array. */
+size_t reconcile_elems_all(struct reconcile *r, struct state_net *const *v, size_t n, bool keep,
+			   struct state_elem **ret);
+void reconcile_elems_free(struct reconcile *r);
 
 /* reconcile_pass.c */
 /**
@@ -102,3 +139,5 @@ int reconcile_net(struct reconcile *r, struct rnet *rn, const struct id *endpoin
 void reconcile_observed(struct rnet *rn, struct state_net *now);
 /** reconcile_link_del() - in the background; should it fail, everything is dumped again. */
 void reconcile_link_del(struct reconcile *r, const char *name);
+/** reconcile_direct_del() - the same of a device in a container; should it fail, it is observed again. */
+void reconcile_direct_del(struct reconcile *r, uint32_t vni, const struct state_port *p);

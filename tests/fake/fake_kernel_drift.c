@@ -283,6 +283,27 @@ static bool drop_namespace(struct fake_kernel *f)
 	return true;
 }
 
+static bool drop_port(struct fake_kernel *f, struct state_net *n, bool direct)
+{
+	char name[IFNAMSIZ];
+
+	if (n->n_ports == 0 || (n->kind == STATE_DIRECT) != direct)
+		return false;
+	memcpy(name, n->ports[0].name, IFNAMSIZ);
+	return fake_drop_link(f, name, false);
+}
+
+static bool local_drift(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
+{
+	if (what == FAKE_DROP_UPLINK)
+		return fake_drop_link(f, STATE_EGRESS_HOST, false);
+	if (what == FAKE_LOCALNET_OFF)
+		return touch_localnet(f, n);
+	if (what == FAKE_DROP_ELEM || what == FAKE_MOVE_ELEM || what == FAKE_ADD_ELEM)
+		return touch_elem(f, what);
+	return touch_uplink(f, n, what);
+}
+
 bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni)
 {
 	struct state_net *n = fake_net_find(f, vni);
@@ -297,23 +318,9 @@ bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni
 	case FAKE_DROP_VXLAN:
 		state_vxlan_name(vni, name);
 		return fake_drop_link(f, name, false);
-	case FAKE_DROP_UPLINK:
-		return fake_drop_link(f, STATE_EGRESS_HOST, false);
-	case FAKE_UPLINK_DOWN:
-	case FAKE_UPLINK_MTU:
-	case FAKE_UPLINK_FREE:
-		return touch_uplink(f, n, what);
-	case FAKE_LOCALNET_OFF:
-		return touch_localnet(f, n);
-	case FAKE_DROP_ELEM:
-	case FAKE_MOVE_ELEM:
-	case FAKE_ADD_ELEM:
-		return touch_elem(f, what);
 	case FAKE_DROP_PORT:
-		if (n->n_ports == 0 || n->kind == STATE_DIRECT)
-			return false;
-		memcpy(name, n->ports[0].name, IFNAMSIZ);
-		return fake_drop_link(f, name, false);
+	case FAKE_DROP_DIRECT:
+		return drop_port(f, n, what == FAKE_DROP_DIRECT);
 	case FAKE_DROP_SELF:
 	case FAKE_DROP_FLOOD:
 	case FAKE_DROP_MASTER:
@@ -359,6 +366,15 @@ bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni
 		return loosen(f, n);
 	case FAKE_ADD_PORT:
 		return add_port(f, n);
+	case FAKE_DROP_UPLINK:
+	case FAKE_UPLINK_DOWN:
+	case FAKE_UPLINK_MTU:
+	case FAKE_UPLINK_FREE:
+	case FAKE_LOCALNET_OFF:
+	case FAKE_DROP_ELEM:
+	case FAKE_MOVE_ELEM:
+	case FAKE_ADD_ELEM:
+		return local_drift(f, n, what);
 	case FAKE_DRIFTS:
 		break;
 	}
@@ -410,6 +426,7 @@ const char *fake_drift_name(enum fake_drift what)
 		[FAKE_UPLINK_MTU] = "uplink mtu",
 		[FAKE_UPLINK_FREE] = "uplink off its bridge",
 		[FAKE_LOCALNET_OFF] = "route_localnet off",
+		[FAKE_DROP_DIRECT] = "device in a container deleted",
 		[FAKE_BRIDGE_NAME] = "bridge renamed",
 		[FAKE_DROP_ELEM] = "host element deleted",
 		[FAKE_MOVE_ELEM] = "host element changed",

@@ -17,8 +17,9 @@
 
 static enum reconcile_source on_source(void *user, uint32_t key)
 {
-	(void)key;
-	return ((struct lab *)user)->source;
+	const struct lab *w = user;
+
+	return state_key_is_local(key) ? w->local_source : w->source;
 }
 
 static struct state_net *on_desired(void *user, uint32_t vni)
@@ -74,6 +75,13 @@ static void on_port_failed(void *user, struct id endpoint, int status, const str
 			struct state_fdb f = { .where = STATE_FDB_MASTER, .mac = n->ports[p].mac };
 
 			state_net_drop_fdb(n, &f);
+			for (size_t k = n->n_elems; k-- > 0;) {
+				struct state_elem *el = &n->elems[k];
+
+				if (ip_eq(el->ip, n->ports[p].ip4) ||
+				    ip_eq(el->to, n->ports[p].ip4))
+					memmove(el, el + 1, (--n->n_elems - k) * sizeof(*el));
+			}
 			state_net_drop_neigh(n, n->ports[p].ip4);
 			state_net_drop_neigh(n, n->ports[p].ip6);
 			state_net_drop_port(n, n->ports[p].name);
@@ -125,7 +133,9 @@ int lab_open(void **state)
 	uv_timer_start(&w->tick, on_tick, 1, 1);
 	w->f = fake_kernel_new(&w->loop);
 	w->k = fake_kernel_seam(w->f);
-	w->source = RECONCILE_COMPLETE;
+	w->source = w->local_source = RECONCILE_COMPLETE;
+	for (unsigned i = 0; i < LAB_NETS; i++)
+		w->keys[i] = LAB_VNI + i;
 	w->vteps[w->n_vteps++] = state_lab_vtep(0);
 	w->vteps[w->n_vteps++] = state_lab_vtep(1);
 	w->r = reconcile_new(&w->loop, w->k, &hooks, w);
@@ -169,16 +179,28 @@ void lab_restart(struct lab *w)
 
 void lab_want(struct lab *w, unsigned i, unsigned n_locals, unsigned n_remotes)
 {
-	state_net_free(w->want[i]);
-	w->want[i] = state_lab_make(LAB_VNI + i, n_locals, n_remotes);
+	lab_set(w, i, state_lab_make(LAB_VNI + i, n_locals, n_remotes));
 	reconcile_dirty(w->r, LAB_VNI + i);
+}
+
+void lab_set(struct lab *w, unsigned i, struct state_net *n)
+{
+	state_net_free(w->want[i]);
+	w->want[i] = n;
+	if (n)
+		w->keys[i] = n->vni;
+}
+
+void lab_local(struct lab *w, unsigned i, enum state_kind kind, uint32_t key, unsigned n_locals)
+{
+	lab_set(w, i, state_lab_local(kind, key, n_locals));
+	reconcile_dirty(w->r, key);
 }
 
 void lab_want_not(struct lab *w, unsigned i)
 {
-	state_net_free(w->want[i]);
-	w->want[i] = NULL;
-	reconcile_dirty(w->r, LAB_VNI + i);
+	lab_set(w, i, NULL);
+	reconcile_dirty(w->r, w->keys[i]);
 }
 
 /* ---- waiting ---- */
@@ -194,11 +216,31 @@ static size_t wanted_guards(const struct lab *w)
 	return n;
 }
 
+static bool elems_differ(const struct lab *w, struct err *e)
+{
+	_cleanup_state_net_ struct state_net *all = state_net_new(STATE_KEY_LOCAL);
+	char text[STATE_ELEM_TEXT_MAX];
+	const struct state_elem *have;
+	size_t n = fake_kernel_elems(w->f, &have);
+
+	for (unsigned i = 0; i < LAB_NETS; i++) {
+		for (size_t k = 0; w->want[i] && k < w->want[i]->n_elems; k++)
+			state_net_add_elem(all, &w->want[i]->elems[k]);
+	}
+	state_net_sort(all);
+	for (size_t i = 0; i < n && i < all->n_elems; i++) {
+		if (memcmp(&have[i], &all->elems[i], sizeof(have[i])) != 0)
+			return err_set(e, -1, "%s", state_elem_format(&have[i], text)) != 0;
+	}
+	return n != all->n_elems &&
+	       err_set(e, -1, "%zu elements of the host, not %zu", n, all->n_elems) != 0;
+}
+
 static bool compare(struct lab *w, unsigned i, struct err *e)
 {
 	const struct ip *vteps;
 
-	if (!fake_kernel_is(w->f, LAB_VNI + i, w->want[i], e))
+	if (!fake_kernel_is(w->f, w->keys[i], w->want[i], e) || elems_differ(w, e))
 		return false;
 	if (fake_kernel_vteps(w->f, &vteps) != w->n_vteps ||
 	    memcmp(vteps, w->vteps, w->n_vteps * sizeof(*vteps)) != 0) {

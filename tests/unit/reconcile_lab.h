@@ -17,7 +17,8 @@ struct lab {
 	struct fake_kernel *f;
 	struct kernel *k;
 	struct reconcile *r;
-	enum reconcile_source source;
+	enum reconcile_source source, local_source; /* of overlay networks; of local ones */
+	uint32_t keys[LAB_NETS]; /* LAB_VNI and up, unless lab_local() said otherwise */
 	struct state_net *want[LAB_NETS]; /* by index; NULL: not desired */
 	struct ip vteps[8];
 	size_t n_vteps;
@@ -36,6 +37,10 @@ void lab_start(struct lab *w);
 void lab_restart(struct lab *w);
 /** lab_want() - network @i with that many endpoints, marked dirty. */
 void lab_want(struct lab *w, unsigned i, unsigned n_locals, unsigned n_remotes);
+/** lab_local() - the same of a local network. */
+void lab_local(struct lab *w, unsigned i, enum state_kind kind, uint32_t key, unsigned n_locals);
+/** lab_set() - @i is @n from now on (taken; NULL: not desired), without a word to the reconciler. */
+void lab_set(struct lab *w, unsigned i, struct state_net *n);
 void lab_want_not(struct lab *w, unsigned i);
 /** lab_is() - does the kernel hold what is desired of network @i, and the VTEPs, and nothing else? */
 bool lab_is(struct lab *w, unsigned i);

@@ -26,8 +26,8 @@ static struct ip vtep6(unsigned node)
 
 struct id state_lab_id(uint32_t vni, unsigned n)
 {
-	struct id id = { .b = { 0xe0, (uint8_t)(vni >> 8), (uint8_t)vni, (uint8_t)(n >> 16),
-				(uint8_t)(n >> 8), (uint8_t)n } };
+	struct id id = { .b = { (uint8_t)(0xe0 | vni >> 24), (uint8_t)(vni >> 8), (uint8_t)vni,
+				(uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
 
 	return id;
 }
