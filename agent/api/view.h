@@ -15,6 +15,10 @@ size_t view_count_endpoints(const struct api_context *ctx, const struct model_ne
 cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
 		     const struct local_endpoint *local);
 cJSON *view_node(const struct api_context *ctx, const struct mirror_node *node);
+/** view_info() - GET /info. */
+cJSON *view_info(const struct api_context *ctx);
+/** view_info_host() - its part about this host alone, added to @j. */
+void view_info_host(const struct api_context *ctx, cJSON *j);
 /** view_put_ports() - Docker's map, added to: {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, ...]}; every address of the host is two, of IPv4 and IPv6. */
 void view_put_ports(cJSON *ports, const struct model_publish *v, size_t n);
 /** view_publish() - as in bodies: [{"Proto","HostIp","HostPort","Port"}]. */

@@ -79,6 +79,38 @@ static void print_reconcile(const cJSON *r)
 		text("  Last error:", ctl_text(r, "LastError"));
 }
 
+static void print_host(const cJSON *j)
+{
+	const cJSON *egress = json_get(j, "Egress"), *published = json_get(j, "Published");
+	const cJSON *subnet;
+
+	if (egress) {
+		label("Way out of overlays:");
+		printf("%s", ctl_text(egress, "Interface"));
+		cJSON_ArrayForEach(subnet, json_get(egress, "Subnets"))
+			printf(" %s", cJSON_IsString(subnet) ? subnet->valuestring : "");
+		printf("\n");
+	}
+	label("Published ports:");
+	printf("%llu\n", count(published, "Ports"));
+}
+
+static void print_conflicts(const cJSON *list)
+{
+	const cJSON *c;
+
+	cJSON_ArrayForEach(c, list) {
+		label(c == list->child ? "Conflicts:" : "");
+		printf("network %s of this node and network %s of the cluster",
+		       ctl_text(c, "Network"), ctl_text(c, "Other"));
+		if (cJSON_IsTrue(json_get(c, "SameName")))
+			printf(" share a name%s", *ctl_text(c, "Subnet") ? ", and" : "");
+		if (*ctl_text(c, "Subnet"))
+			printf(" overlap (%s)", ctl_text(c, "Subnet"));
+		printf("\n");
+	}
+}
+
 static void print_info(const cJSON *j)
 {
 	const cJSON *node = json_get(j, "Node");
@@ -94,9 +126,11 @@ static void print_info(const cJSON *j)
 	label("Nodes:");
 	printf("%llu, %llu up\n", count(j, "Nodes"), count(j, "NodesUp"));
 	label("Networks:");
-	printf("%llu\n", count(j, "Networks"));
+	printf("%llu, and %llu of this node\n", count(j, "Networks"), count(j, "LocalNetworks"));
 	label("Endpoints:");
 	printf("%llu, %llu on this node\n", count(j, "Endpoints"), count(j, "LocalEndpoints"));
+	print_host(j);
+	print_conflicts(json_get(j, "Conflicts"));
 	print_reconcile(json_get(j, "Reconcile"));
 	if (json_get(j, "ForeignVxlanDropped")) {
 		label("Foreign VXLAN dropped:");

@@ -5,8 +5,10 @@ ovl_unit_test(NAME test_api_filter SOURCES test_api_filter.c LIBS ovl_api_filter
 ovl_unit_test(NAME test_api_listen SOURCES test_api_listen.c LIBS ovl_api_server)
 ovl_unit_test(NAME test_api_server SOURCES test_api_server.c api_client.c LIBS ovl_api_server)
 # The agent's modules are the test's own (api_modules.c)
-ovl_unit_test(NAME test_api_routes SOURCES test_api_routes.c api_client.c api_modules.c ${PROJECT_SOURCE_DIR}/agent/events.c
-	LIBS ovl_api_routes ovl_model)
+foreach(name routes local)
+	ovl_unit_test(NAME test_api_${name} SOURCES test_api_${name}.c api_lab.c api_client.c api_modules.c ${PROJECT_SOURCE_DIR}/agent/events.c
+		LIBS ovl_api_routes ovl_model)
+endforeach()
 # Runs DIR/bin/ovlctl
 ovl_unit_test(NAME test_ctl SOURCES test_ctl.c LIBS ovl_api_server ovl_ctl)
 if(TARGET test_ctl)

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The part of `info` about this host alone: its own networks, the way out, published ports, and what is in conflict (view.h). */
+#include "agent/api/view.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "overlay/state.h"
+
+#define CONFLICTS_SHOWN_MAX 64
+
+struct host_info {
+	const struct api_context *ctx;
+	cJSON *info, *conflicts;
+	uint64_t n_local, n_ports;
+};
+
+static void put_egress(cJSON *j, const struct model_network *net)
+{
+	cJSON *o = cJSON_AddObjectToObject(j, "Egress");
+	cJSON *subnets = cJSON_AddArrayToObject(o, "Subnets");
+	char text[PREFIX_TEXT_MAX];
+
+	json_put_str(o, "Network", net->name);
+	json_put_str(o, "Interface", STATE_EGRESS_HOST);
+	for (size_t i = 0; i < net->n_subnets; i++)
+		cJSON_AddItemToArray(
+			subnets, cJSON_CreateString(prefix_format(net->subnets[i].subnet, text)));
+}
+
+/* ---- conflicts: a network of the cluster, made elsewhere, that is in the way of one of this node ---- */
+
+static const struct model_subnet *overlap(const struct model_network *a,
+					  const struct model_network *b)
+{
+	for (size_t i = 0; i < a->n_subnets; i++) {
+		for (size_t k = 0; k < b->n_subnets; k++) {
+			if (prefix_overlaps(a->subnets[i].subnet, b->subnets[k].subnet))
+				return &b->subnets[k];
+		}
+	}
+	return NULL;
+}
+
+static void add_conflict(struct host_info *h, const struct model_network *own,
+			 const struct model_network *other, const char *subnet)
+{
+	cJSON *o = cJSON_CreateObject();
+	char id[ID_TEXT_MAX];
+
+	json_put_str(o, "Network", own->name);
+	json_put_str(o, "NetworkId", id_format(own->id, id));
+	json_put_str(o, "Other", other->name);
+	json_put_str(o, "OtherId", id_format(other->id, id));
+	json_put_bool(o, "SameName", strcmp(own->name, other->name) == 0);
+	json_put_str_opt(o, "Subnet", subnet);
+	cJSON_AddItemToArray(h->conflicts, o);
+}
+
+static void compare(struct host_info *h, const struct model_network *own)
+{
+	struct mirror_network *net, *tmp;
+
+	HASH_ITER(hh, mirror_networks(h->ctx->mirror), net, tmp) {
+		const struct model_subnet *subnet;
+		char text[PREFIX_TEXT_MAX];
+
+		if (!net->rec || model_network_is_local(net->rec))
+			continue;
+		if (cJSON_GetArraySize(h->conflicts) == CONFLICTS_SHOWN_MAX)
+			return;
+		subnet = overlap(own, net->rec);
+		if (subnet || strcmp(own->name, net->rec->name) == 0)
+			add_conflict(h, own, net->rec,
+				     subnet ? prefix_format(subnet->subnet, text) : NULL);
+	}
+}
+
+static void look_network(void *user, const struct model_network *net)
+{
+	struct host_info *h = user;
+
+	if (!model_network_is_local(net))
+		return;
+	h->n_local++;
+	if (strcmp(net->driver, "egress") == 0)
+		put_egress(h->info, net);
+	compare(h, net);
+}
+
+static void count_ports(void *user, const struct local_endpoint *ep)
+{
+	struct host_info *h = user;
+
+	if (ep->state != LOCAL_RELEASING)
+		h->n_ports += ep->n_publish;
+}
+
+static void put_published(cJSON *j, const struct host_info *h)
+{
+	cJSON *o = cJSON_AddObjectToObject(j, "Published");
+
+	json_put_u64(o, "Ports", h->n_ports);
+}
+
+void view_info_host(const struct api_context *ctx, cJSON *j)
+{
+	struct host_info h = { .ctx = ctx, .info = j, .conflicts = cJSON_CreateArray() };
+
+	network_each(ctx->networks, look_network, &h);
+	endpoint_each(ctx->endpoints, count_ports, &h);
+	json_put_u64(j, "LocalNetworks", h.n_local);
+	put_published(j, &h);
+	cJSON_AddItemToObject(j, "Conflicts", h.conflicts);
+}

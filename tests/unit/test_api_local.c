@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the API says of this host alone: local networks, published ports, conflicts, shared namespaces. */
+#include "agent/api/routes.h"
+
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "tests/unit/api_lab.h"
+
+/* Who shares another's namespace joins and leaves nothing. */
+static void test_connect_shared(void **state)
+{
+	struct container c = { .name = (char *)"side", .mode = (char *)"container:web" };
+	struct api_lab *f = *state;
+
+	f->m.container = &c;
+	api_lab_ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"run:side\"}");
+	api_lab_expect(f, 400, "container side shares the network namespace of another container");
+	api_lab_ask(f, "POST", "/networks/demo/disconnect", "{\"Target\":\"side\"}");
+	api_lab_expect(f, 400, "networks are not its own");
+	c.mode = (char *)"host";
+	api_lab_ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"side\"}");
+	api_lab_expect(f, 400, "shares the network namespace of the host");
+	assert_string_equal(f->m.called, "");
+	c.mode = (char *)"none";
+	api_lab_ask(f, "POST", "/networks/demo/connect", "{\"Target\":\"side\"}");
+	assert_string_equal(f->m.called, "endpoint_connect");
+	f->m.container = NULL;
+}
+
+static struct model_network *make_local(struct api_lab *f, const char *name, const char *driver)
+{
+	struct model_network *rec = modules_network(&f->m, name, "172.20.0.0/16")->rec;
+
+	free(rec->driver);
+	rec->driver = mem_strdup(driver);
+	rec->vni = 0;
+	return rec;
+}
+
+/* Networks of this node: their scope and type; those from the start are neither dangling nor pruned. */
+static void test_local_networks(void **state)
+{
+	struct api_lab *f = *state;
+	const struct model_network *own = make_local(f, "own", "bridge");
+
+	make_local(f, "bridge", "bridge");
+	make_local(f, "none", "null");
+	make_local(f, "gw", "egress");
+	modules_local(&f->m, own->id, "c9", "172.20.0.2", NULL);
+	make_local(f, "idle", "bridge");
+	api_lab_ask(f, "GET", "/networks?filters={%22scope%22:[%22local%22]}", NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 5);
+	assert_string_equal(api_lab_text(f->reply, "0/Name"), "bridge");
+	assert_string_equal(api_lab_text(f->reply, "0/Scope"), "local");
+	assert_null(json_get(json_get(f->reply->child, "Options"), "vni"));
+	api_lab_ask(f, "GET", "/networks?filters={%22type%22:[%22builtin%22]}", NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 3);
+	api_lab_ask(f, "GET",
+		    "/networks?filters={%22dangling%22:[%22true%22],%22scope%22:[%22local%22]}",
+		    NULL);
+	assert_int_equal(cJSON_GetArraySize(f->reply), 1);
+	assert_string_equal(api_lab_text(f->reply, "0/Name"), "idle");
+	api_lab_ask(f, "GET", "/networks/own", NULL);
+	api_lab_expect(f, 200, "\"IPv4Address\":\"172.20.0.2/16\"");
+	api_lab_ask(f, "POST", "/networks/prune", NULL);
+	assert_int_equal(f->status, 200);
+	assert_string_equal(f->m.asked, "idle");
+}
+
+static void test_published(void **state)
+{
+	static struct model_publish v[] = {
+		{ .proto = IPPROTO_TCP, .host_port = 8080, .port = 80 },
+		{ .proto = IPPROTO_UDP, .host_port = 53, .port = 53 },
+		{ .proto = IPPROTO_TCP, .host_port = 8081, .port = 80 },
+	};
+	struct api_lab *f = *state;
+
+	assert_int_equal(ip_parse("127.0.0.1", &v[1].host_ip, NULL), 0);
+	f->m.locals[0]->publish = v;
+	f->m.locals[0]->n_publish = ARRAY_SIZE(v);
+	f->m.locals[0]->gw_priority = -2;
+	api_lab_ask(f, "GET", "/endpoints/c1", NULL);
+	api_lab_expect(f, 200, "\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":8080,\"Port\":80},");
+	api_lab_expect(f, 200,
+		       "\"Ports\":{\"80/tcp\":[{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"8080\"},"
+		       "{\"HostIp\":\"::\",\"HostPort\":\"8080\"},{\"HostIp\":\"0.0.0.0\",");
+	api_lab_expect(f, 200, "\"53/udp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"53\"}]}");
+	api_lab_expect(f, 200, "\"GwPriority\":-2");
+	api_lab_ask(f, "GET", "/endpoints/c2", NULL);
+	api_lab_expect(f, 200, "\"Publish\":[],\"Ports\":{}");
+}
+
+static void test_info_host(void **state)
+{
+	static struct model_publish v[3];
+	struct api_lab *f = *state;
+	const cJSON *c;
+
+	api_lab_ask(f, "GET", "/info", NULL);
+	api_lab_expect(f, 200, "\"LocalNetworks\":0,\"Published\":{\"Ports\":0");
+	api_lab_expect(f, 200, "\"Conflicts\":[]");
+	assert_null(json_get(f->reply, "Egress"));
+	make_local(f, "egress", "egress");
+	make_local(f, "demo", "bridge");
+	make_local(f, "mine", "bridge")->subnets[0].subnet.ip = ip_v4(0x0a000080);
+	modules_network(&f->m, "wide", "172.16.0.0/12");
+	f->m.locals[0]->publish = v;
+	f->m.locals[0]->n_publish = ARRAY_SIZE(v);
+	api_lab_ask(f, "GET", "/info", NULL);
+	api_lab_expect(f, 200, "\"LocalNetworks\":3,\"Published\":{\"Ports\":3");
+	assert_string_equal(api_lab_text(f->reply, "Egress/Interface"), "ovl-gw");
+	assert_string_equal(api_lab_text(f->reply, "Egress/Subnets/0"), "172.20.0.0/16");
+	c = json_get(f->reply, "Conflicts");
+	assert_true(cJSON_GetArraySize(c) >= 3);
+	api_lab_expect(f, 200, "\"Network\":\"egress\"");
+	api_lab_expect(f, 200, "\"Other\":\"demo\",");
+	api_lab_expect(f, 200, "\"SameName\":true");
+	api_lab_expect(f, 200, "\"SameName\":false,\"Subnet\":\"172.16.0.0/12\"");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, api_lab_up, api_lab_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_connect_shared),
+		T(test_local_networks),
+		T(test_published),
+		T(test_info_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
