@@ -58,9 +58,14 @@ static void tidy(struct reconcile *r, struct relem *x)
 	free(x);
 }
 
+static bool same_target(const struct state_elem *a, const struct state_elem *b)
+{
+	return ip_eq(a->to, b->to) && a->to_port == b->to_port;
+}
+
 static bool same_value(const struct relem *x, const struct state_elem *el)
 {
-	return x->there && ip_eq(x->el.to, el->to) && x->el.to_port == el->to_port;
+	return x->there && same_target(&x->el, el);
 }
 
 void reconcile_elems_free(struct reconcile *r)
@@ -81,6 +86,9 @@ struct change {
 	size_t n_ops, n_add;
 	struct state_elem *claimed; /* sorted as what is desired */
 	size_t n_claimed;
+	const struct state_elem **fresh; /* of the claimed ones: those that the table must hear of */
+	const struct state_elem **gone; /* of what it had: no longer wanted */
+	size_t n_fresh, n_gone;
 };
 
 static void dispute(struct reconcile *r, struct relem *x, const struct state_elem *el, uint32_t vni)
@@ -97,44 +105,54 @@ static void dispute(struct reconcile *r, struct relem *x, const struct state_ele
 			 LOG_Q(state_elem_format(el, text)), x->owner, vni, kept);
 }
 
-static void plan_adds(struct reconcile *r, struct rnet *rn, const struct state_net *want,
-		      struct change *c)
+/* @known: it has it already, and it stands. */
+static void plan_add(struct reconcile *r, struct rnet *rn, const struct state_elem *el, bool known,
+		     struct change *c)
 {
-	for (size_t i = 0; want && i < want->n_elems; i++) {
-		const struct state_elem *el = &want->elems[i];
-		struct relem *x = find(r, el);
+	struct state_elem *mine = &c->claimed[c->n_claimed];
+	struct relem *x;
 
-		if (x && x->owner && x->owner != rn->vni) {
-			dispute(r, x, el, rn->vni);
-			continue;
-		}
-		c->claimed[c->n_claimed++] = *el;
-		if (!x || !same_value(x, el))
-			c->ops[c->n_ops++] = (struct kernel_elem_op){ .elem = *el };
+	*mine = *el;
+	if (known) {
+		c->n_claimed++;
+		return;
+	}
+	x = find(r, el);
+	if (x && x->owner && x->owner != rn->vni) {
+		dispute(r, x, el, rn->vni);
+		return;
+	}
+	c->n_claimed++;
+	c->fresh[c->n_fresh++] = mine;
+	if (!x || !same_value(x, el))
+		c->ops[c->n_ops++] = (struct kernel_elem_op){ .elem = *el };
+}
+
+/* A merge of what is wanted with what it had: of all that stays as it is nothing is looked up. */
+static void plan(struct reconcile *r, struct rnet *rn, const struct state_net *want,
+		 struct change *c)
+{
+	size_t n_want = want ? want->n_elems : 0, i = 0, j = 0;
+
+	while (i < n_want || j < rn->n_elems) {
+		const struct state_elem *w = i < n_want ? &want->elems[i] : NULL;
+		const struct state_elem *h = j < rn->n_elems ? &rn->elems[j] : NULL;
+		int order = !w ? 1 : !h ? -1 : state_elem_cmp(w, h);
+
+		if (order > 0)
+			c->gone[c->n_gone++] = h;
+		else
+			plan_add(r, rn, w, order == 0 && rn->elems_ok && same_target(w, h), c);
+		i += order <= 0;
+		j += order >= 0;
 	}
 	c->n_add = c->n_ops;
-}
+	for (i = 0; i < c->n_gone; i++) {
+		const struct relem *x = find(r, c->gone[i]);
 
-static int cmp_elem(const void *a, const void *b)
-{
-	return state_elem_cmp(a, b);
-}
-
-static bool is_claimed(const struct change *c, const struct state_elem *el)
-{
-	return c->n_claimed > 0 &&
-	       bsearch(el, c->claimed, c->n_claimed, sizeof(*c->claimed), cmp_elem);
-}
-
-/* What it had and wants no more. */
-static void plan_dels(struct reconcile *r, struct rnet *rn, struct change *c)
-{
-	for (size_t i = 0; i < rn->n_elems; i++) {
-		const struct state_elem *had = &rn->elems[i];
-		const struct relem *x = find(r, had);
-
-		if (x && x->there && !is_claimed(c, had))
-			c->ops[c->n_ops++] = (struct kernel_elem_op){ .del = true, .elem = *had };
+		if (x && x->there)
+			c->ops[c->n_ops++] =
+				(struct kernel_elem_op){ .del = true, .elem = *c->gone[i] };
 	}
 }
 
@@ -157,25 +175,26 @@ static void give_up(struct reconcile *r, struct relem *x)
 /* All is as it was planned. */
 static void took(struct reconcile *r, struct rnet *rn, struct change *c)
 {
-	for (size_t i = 0; i < rn->n_elems; i++) {
-		struct relem *x = find(r, &rn->elems[i]);
+	for (size_t i = 0; i < c->n_gone; i++) {
+		struct relem *x = find(r, c->gone[i]);
 
-		if (!x || is_claimed(c, &rn->elems[i]))
+		if (!x)
 			continue;
 		x->there = false;
 		give_up(r, x);
 		tidy(r, x);
 	}
-	for (size_t i = 0; i < c->n_claimed; i++) {
-		struct relem *x = get(r, &c->claimed[i]);
+	for (size_t i = 0; i < c->n_fresh; i++) {
+		struct relem *x = get(r, c->fresh[i]);
 
 		x->owner = rn->vni;
 		x->there = true;
-		x->el = c->claimed[i];
+		x->el = *c->fresh[i];
 	}
 	free(rn->elems);
 	rn->elems = TAKE_PTR(c->claimed);
 	rn->n_elems = c->n_claimed;
+	rn->elems_ok = true;
 }
 
 int reconcile_elems_net(struct reconcile *r, struct rnet *rn, const struct state_net *want,
@@ -189,8 +208,9 @@ int reconcile_elems_net(struct reconcile *r, struct rnet *rn, const struct state
 		return 0;
 	c.ops = mem_alloc_array(n_want + rn->n_elems, sizeof(*c.ops));
 	c.claimed = mem_alloc_array(n_want + 1, sizeof(*c.claimed));
-	plan_adds(r, rn, want, &c);
-	plan_dels(r, rn, &c);
+	c.fresh = mem_alloc_array(n_want + 1, sizeof(*c.fresh));
+	c.gone = mem_alloc_array(rn->n_elems + 1, sizeof(*c.gone));
+	plan(r, rn, want, &c);
 	if (c.n_ops > 0)
 		status = r->k->ops->elems(r->k, c.ops, c.n_ops, e);
 	if (status == 0) {
@@ -202,9 +222,12 @@ int reconcile_elems_net(struct reconcile *r, struct rnet *rn, const struct state
 	} else {
 		/* The table may be gone or altered. */
 		r->ground_due = r->full_dump = true;
+		rn->elems_ok = false;
 	}
 	free(c.ops);
 	free(c.claimed);
+	free(c.fresh);
+	free(c.gone);
 	return status;
 }
 
@@ -213,7 +236,10 @@ int reconcile_elems_net(struct reconcile *r, struct rnet *rn, const struct state
 void reconcile_elems_observed(struct reconcile *r, const struct state_elem *v, size_t n)
 {
 	struct relem *x, *tmp;
+	struct rnet *rn, *tmp_net;
 
+	HASH_ITER(hh, r->nets, rn, tmp_net)
+		rn->elems_ok = false; /* to be looked up again */
 	HASH_ITER(hh, r->elems, x, tmp)
 		x->there = false;
 	for (size_t i = 0; i < n; i++) {
@@ -236,6 +262,11 @@ bool reconcile_elems_unclaimed(const struct reconcile *r)
 	return false;
 }
 
+static int cmp_elem(const void *a, const void *b)
+{
+	return state_elem_cmp(a, b);
+}
+
 /* @exact: only those that stand as wanted. Of two that want the same, the one that has it keeps it over a restart. */
 static void claim(struct reconcile *r, const struct state_net *want, bool exact)
 {
@@ -253,8 +284,10 @@ static void claim(struct reconcile *r, const struct state_net *want, bool exact)
 					     sizeof(*rn->elems));
 		rn->elems[rn->n_elems++] = want->elems[i];
 	}
-	if (rn && rn->n_elems > before)
-		qsort(rn->elems, rn->n_elems, sizeof(*rn->elems), cmp_elem);
+	if (!rn || rn->n_elems == before)
+		return;
+	rn->elems_ok = false;
+	qsort(rn->elems, rn->n_elems, sizeof(*rn->elems), cmp_elem);
 }
 
 int reconcile_elems_judge(struct reconcile *r, struct state_net *const *v, size_t n, struct err *e)

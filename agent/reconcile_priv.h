@@ -40,6 +40,7 @@ struct rnet {
 	struct state_elem *
 		elems; /* claimed: the desired ones, but for those that another network had first; sorted */
 	size_t n_elems;
+	bool elems_ok; /* those stand, as far as is known */
 	struct port_failure *told; /* ports that failed in the last pass */
 	size_t n_told;
 	UT_hash_handle hh;

@@ -123,6 +123,14 @@ static uint64_t key_neigh(const void *item)
 	return (uint64_t)g->ip.family << 56 | big_endian(g->ip.b, 7);
 }
 
+static uint64_t key_elem(const void *item)
+{
+	const struct state_elem *el = item;
+
+	return (uint64_t)el->set << 40 | (uint64_t)el->family << 32 | (uint64_t)el->proto << 16 |
+	       el->port;
+}
+
 static uint64_t key_none(const void *item)
 {
 	(void)item;
@@ -180,7 +188,7 @@ void state_net_sort(struct state_net *n)
 	n->n_neigh = sort_unique(n->neigh, n->n_neigh, sizeof(*n->neigh), cmp_neigh, key_neigh);
 	n->n_gateways = sort_unique(n->gateways, n->n_gateways, sizeof(n->gateways[0]), cmp_gateway,
 				    key_none);
-	n->n_elems = sort_unique(n->elems, n->n_elems, sizeof(*n->elems), cmp_elem, key_none);
+	n->n_elems = sort_unique(n->elems, n->n_elems, sizeof(*n->elems), cmp_elem, key_elem);
 }
 
 struct state_port *state_net_add_port(struct state_net *n, const struct state_port *p)
