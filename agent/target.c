@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,4 +176,27 @@ bool target_alive(const struct local_target *t)
 	snprintf(st.path, sizeof(st.path), "%s", t->path);
 	fd = netns_open_target(&st, NULL);
 	return fd >= 0;
+}
+
+struct name_query {
+	const char *name;
+	int found;
+};
+
+static int query_name(void *arg)
+{
+	struct name_query *q = arg;
+
+	q->found = if_nametoindex(q->name) != 0;
+	return 0;
+}
+
+int target_ifname_exists(const struct state_target *t, const char *ifname)
+{
+	struct name_query q = { .name = ifname };
+	_cleanup_close_ int fd = netns_open_target(t, NULL);
+
+	if (fd < 0 || netns_call(fd, query_name, &q) < 0)
+		return -ENOENT;
+	return q.found;
 }

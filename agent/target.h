@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "base/err.h"
+#include "overlay/state.h"
 #include "store/local.h"
 
 /* Pid of the container of `ovlctl run` with that name; 0: none. */
@@ -22,3 +23,5 @@ bool target_match(const struct local_target *t, const struct local_target *other
 bool target_alive(const struct local_target *t);
 /** target_pid_start() - field 22 of /proc/<pid>/stat. -ESRCH. */
 int target_pid_start(int64_t pid, uint64_t *ret);
+/** target_ifname_exists() - does the namespace hold an interface of that name? 0, 1; -ENOENT: the namespace is gone. */
+int target_ifname_exists(const struct state_target *t, const char *ifname);

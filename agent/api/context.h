@@ -13,6 +13,8 @@
 #include "agent/reconcile.h"
 
 struct containers; /* agent/containers.h: what `ovlctl run` started */
+struct publishes; /* agent/publish.h */
+struct surroundings; /* agent/surroundings.h: other firewalls on this host */
 
 struct api_context {
 	uv_loop_t *loop;
@@ -29,6 +31,8 @@ struct api_context {
 	struct cluster *cluster; /* NULL: standalone */
 	struct events *events;
 	struct containers *containers;
+	struct publishes *publishes;
+	struct surroundings *surroundings;
 	/* Stop the agent after removing all of this node's kernel objects and state (`ovlctl reset`); @done once, then the agent exits. */
 	void (*reset)(void *user, void (*done)(void *done_user, int status, const struct err *e),
 		      void *done_user);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * forwarding - the host's switches for routing packets, net.ipv4.ip_forward and IPv6's: on when somebody needs the way out.
+ *
+ * What was off before is remembered in SQLite ("sysctl:<name>"), so that `ovlctl reset` can put it back. On a normal stop it stays on.
+ */
+#pragma once
+#include "base/err.h"
+#include "overlay/kernel.h"
+#include "store/local.h"
+
+/** forwarding_need() - switch it on for @family unless it is. Return: 0, or why it cannot be. */
+int forwarding_need(struct kernel *k, struct local *l, int family, struct err *e);
+/** forwarding_undo() - off again where forwarding_need() switched it on. Return: 0 or the first error. */
+int forwarding_undo(struct local *l, struct err *e);

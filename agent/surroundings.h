@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * surroundings - other people's firewalls on this host, followed for as long as the agent runs: overlay/coexist.h and agent/firewalld.h with their
+ * timers.
+ *
+ * It is told which interfaces of ours traffic is forwarded through. New ones are seen to at once, so that what a reply promises does pass; what
+ * others change and what goes is gathered for SURROUNDINGS_GATHER_MS. When the agent stops everything stays as it is (DESIGN.md §3.4).
+ */
+#pragma once
+#include <uv.h>
+#include "overlay/coexist.h"
+
+#define SURROUNDINGS_GATHER_MS 100
+#define SURROUNDINGS_RETRY_MS 5000 /* after a failure */
+
+struct surroundings;
+/** surroundings_new() - writes nothing. What cannot be opened is logged and done without. */
+struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port);
+/** surroundings_close() - memory goes when the loop has run. */
+void surroundings_close(struct surroundings *s);
+/** surroundings_set() - all our bridges in the host's namespace, and ovl-gw where it is wanted; copied. */
+void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], size_t n);
+/** surroundings_remove() - take back every rule of ours in other people's places, and follow them no more (`ovlctl reset`). */
+int surroundings_remove(struct surroundings *s, struct err *e);
+/** surroundings_findings() - what was found last; borrowed until control returns to the loop. */
+size_t surroundings_findings(const struct surroundings *s, const struct coexist_finding **ret);
+/** surroundings_firewalld() - firewalld_state(). */
+const char *surroundings_firewalld(const struct surroundings *s);
