@@ -4,7 +4,12 @@
  *
  * Level-triggered (DESIGN.md §3.1). It owns the observed state. The desired state is asked for, per network, when a pass needs it.
  * A network that fails backs off by itself, 100 ms to 30 s; what is asked for meanwhile (reconcile_dirty(), reconcile_now()) is done all the same.
- * Nothing is written before reconcile_start() has dumped the kernel and the source said it has a picture (hooks.source != RECONCILE_NONE).
+ * Of a network nothing is written before reconcile_start() has dumped the kernel and its source said it has a picture (hooks.source != RECONCILE_NONE):
+ * local networks do not wait for the cluster's. What belongs to no network is judged by the namespace it is in: in the host's by the local source alone.
+ *
+ * Elements of the host's table (state_net.elems) stand when reconcile_now() returns 0, and are gone when it has dropped their endpoint. Where two networks
+ * want the same one the first keeps it; the other gets it when it is given up.
+ * Devices in containers (STATE_DIRECT) are seen by no dump: after each full one they are asked for again, which writes nothing where they stand.
  */
 #pragma once
 #include <uv.h>
@@ -21,7 +26,7 @@ struct reconcile_hooks {
 	enum reconcile_source (*source)(void *user, uint32_t key);
 	/* Desired state of one network (owned by the caller afterwards); NULL: it shall not be in the kernel. */
 	struct state_net *(*desired)(void *user, uint32_t vni);
-	/* All VNIs that shall be in the kernel; heap array. */
+	/* Keys of all networks that shall be in the kernel, overlay and local; heap array. Those without a picture (source) are passed over. */
 	size_t (*vnis)(void *user, uint32_t **ret);
 	/* VTEPs of all nodes, sorted; heap array. */
 	size_t (*vteps)(void *user, struct ip **ret);

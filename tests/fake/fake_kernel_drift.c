@@ -199,8 +199,9 @@ static bool touch_neigh(struct fake_kernel *f, struct state_net *n, enum fake_dr
 	return true;
 }
 
-static bool touch_gateway(struct fake_kernel *f, struct state_net *n, bool del)
+static bool touch_gateway(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
+	bool del = what == FAKE_DROP_GATEWAY;
 	struct prefix gw = { .ip = ip_v4(0x0a4d4d4d), .len = 24 };
 
 	if (!(n->kind == STATE_EGRESS ? n->uplink_exists : n->bridge_exists) ||
@@ -212,12 +213,13 @@ static bool touch_gateway(struct fake_kernel *f, struct state_net *n, bool del)
 
 /* ---- another hand: the rest ---- */
 
-static bool add_port(struct fake_kernel *f, struct state_net *n)
+static bool add_port(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
 	struct state_port p = {
 		.name = "veffffffffffff", .mtu = 1500, .up = true, .enslaved = true
 	};
 
+	(void)what;
 	if (!n->bridge_exists)
 		return false;
 	if (n->kind == STATE_BRIDGE)
@@ -228,9 +230,9 @@ static bool add_port(struct fake_kernel *f, struct state_net *n)
 	return true;
 }
 
-static bool loosen(struct fake_kernel *f, struct state_net *n)
+static bool loosen(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
-	if (!touch_port(f, n, FAKE_PORT_LOOSE))
+	if (!touch_port(f, n, what))
 		return false;
 	f->loose = mem_grow(f->loose, f->n_loose + 1, sizeof(*f->loose));
 	memcpy(f->loose[f->n_loose++], n->ports[0].name, IFNAMSIZ);
@@ -238,12 +240,13 @@ static bool loosen(struct fake_kernel *f, struct state_net *n)
 	return true;
 }
 
-static bool touch_elements(struct fake_kernel *f, enum fake_drift what)
+static bool touch_elements(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
 	static const struct state_guard stray = { .port = "veffffffffffff",
 						  .mac = { { 2, 9 } },
 						  .ip = { .family = AF_INET, .b = { 10 } } };
 
+	(void)n;
 	if ((what == FAKE_DROP_GUARD && f->n_guards == 0) ||
 	    (what == FAKE_DROP_VTEP && f->n_vteps == 0))
 		return false;
@@ -262,10 +265,12 @@ static bool touch_elements(struct fake_kernel *f, enum fake_drift what)
 	return true;
 }
 
-static bool drop_namespace(struct fake_kernel *f)
+static bool drop_namespace(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
 	size_t nets = 0, guards = 0;
 
+	(void)n;
+	(void)what;
 	for (size_t i = 0; i < f->n_nets; i++) {
 		if (f->nets[i]->kind == STATE_BRIDGE || f->nets[i]->kind == STATE_DIRECT)
 			f->nets[nets++] = f->nets[i];
@@ -283,8 +288,9 @@ static bool drop_namespace(struct fake_kernel *f)
 	return true;
 }
 
-static bool drop_port(struct fake_kernel *f, struct state_net *n, bool direct)
+static bool drop_port(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
+	bool direct = what == FAKE_DROP_DIRECT;
 	char name[IFNAMSIZ];
 
 	if (n->n_ports == 0 || (n->kind == STATE_DIRECT) != direct)
@@ -304,134 +310,78 @@ static bool local_drift(struct fake_kernel *f, struct state_net *n, enum fake_dr
 	return touch_uplink(f, n, what);
 }
 
+static bool drop_device(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
+{
+	char name[IFNAMSIZ];
+
+	if (what == FAKE_DROP_BRIDGE)
+		state_net_bridge_name(n, name);
+	else
+		state_vxlan_name(n->vni, name);
+	return fake_drop_link(f, name, false);
+}
+
+static const struct {
+	const char *name;
+	bool (*done)(struct fake_kernel *f, struct state_net *n, enum fake_drift what);
+} drifts[FAKE_DRIFTS] = {
+	[FAKE_DROP_BRIDGE] = { "bridge deleted", drop_device },
+	[FAKE_DROP_VXLAN] = { "vxlan deleted", drop_device },
+	[FAKE_DROP_PORT] = { "port deleted", drop_port },
+	[FAKE_DROP_SELF] = { "self entry deleted", touch_fdb },
+	[FAKE_DROP_FLOOD] = { "flood entry deleted", touch_fdb },
+	[FAKE_DROP_MASTER] = { "master entry deleted", touch_fdb },
+	[FAKE_DROP_NEIGH] = { "neighbour deleted", touch_neigh },
+	[FAKE_DROP_GATEWAY] = { "gateway deleted", touch_gateway },
+	[FAKE_DROP_GUARD] = { "element deleted", touch_elements },
+	[FAKE_DROP_VTEP] = { "vtep deleted", touch_elements },
+	[FAKE_DROP_TABLES] = { "tables flushed", touch_elements },
+	[FAKE_DROP_NAMESPACE] = { "namespace deleted", drop_namespace },
+	[FAKE_BRIDGE_DOWN] = { "bridge down", touch_bridge },
+	[FAKE_BRIDGE_MAC] = { "bridge mac", touch_bridge },
+	[FAKE_BRIDGE_MTU] = { "bridge mtu", touch_bridge },
+	[FAKE_VXLAN_DOWN] = { "vxlan down", touch_vxlan },
+	[FAKE_VXLAN_MTU] = { "vxlan mtu", touch_vxlan },
+	[FAKE_VXLAN_FREE] = { "vxlan off its bridge", touch_vxlan },
+	[FAKE_VXLAN_FLAGS] = { "vxlan flags", touch_vxlan },
+	[FAKE_VXLAN_LOCAL] = { "vxlan local address", touch_vxlan },
+	[FAKE_VXLAN_DSTPORT] = { "vxlan port number", touch_vxlan },
+	[FAKE_PORT_DOWN] = { "port down", touch_port },
+	[FAKE_PORT_MTU] = { "port mtu", touch_port },
+	[FAKE_PORT_FREE] = { "port off its bridge", touch_port },
+	[FAKE_PORT_LOOSE] = { "port loose", loosen },
+	[FAKE_PORT_FLAGS] = { "port flags", touch_port },
+	[FAKE_PORT_OPEN] = { "port open", touch_port },
+	[FAKE_MOVE_SELF] = { "self entry moved", touch_fdb },
+	[FAKE_MOVE_MASTER] = { "master entry moved", touch_fdb },
+	[FAKE_MOVE_NEIGH] = { "neighbour changed", touch_neigh },
+	[FAKE_ADD_SELF] = { "self entry added", touch_fdb },
+	[FAKE_ADD_MASTER] = { "master entry added", touch_fdb },
+	[FAKE_ADD_NEIGH] = { "neighbour added", touch_neigh },
+	[FAKE_ADD_GATEWAY] = { "gateway added", touch_gateway },
+	[FAKE_ADD_PORT] = { "port added", add_port },
+	[FAKE_ADD_GUARD] = { "element added", touch_elements },
+	[FAKE_ADD_VTEP] = { "vtep added", touch_elements },
+	[FAKE_DROP_UPLINK] = { "uplink deleted", local_drift },
+	[FAKE_UPLINK_DOWN] = { "uplink down", local_drift },
+	[FAKE_UPLINK_MTU] = { "uplink mtu", local_drift },
+	[FAKE_UPLINK_FREE] = { "uplink off its bridge", local_drift },
+	[FAKE_LOCALNET_OFF] = { "route_localnet off", local_drift },
+	[FAKE_DROP_DIRECT] = { "device in a container deleted", drop_port },
+	[FAKE_BRIDGE_NAME] = { "bridge renamed", touch_bridge },
+	[FAKE_DROP_ELEM] = { "host element deleted", local_drift },
+	[FAKE_MOVE_ELEM] = { "host element changed", local_drift },
+	[FAKE_ADD_ELEM] = { "host element added", local_drift },
+};
+
 bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni)
 {
 	struct state_net *n = fake_net_find(f, vni);
-	char name[IFNAMSIZ];
 
-	if (!n)
-		return false;
-	switch (what) {
-	case FAKE_DROP_BRIDGE:
-		state_net_bridge_name(n, name);
-		return fake_drop_link(f, name, false);
-	case FAKE_DROP_VXLAN:
-		state_vxlan_name(vni, name);
-		return fake_drop_link(f, name, false);
-	case FAKE_DROP_PORT:
-	case FAKE_DROP_DIRECT:
-		return drop_port(f, n, what == FAKE_DROP_DIRECT);
-	case FAKE_DROP_SELF:
-	case FAKE_DROP_FLOOD:
-	case FAKE_DROP_MASTER:
-	case FAKE_MOVE_SELF:
-	case FAKE_MOVE_MASTER:
-	case FAKE_ADD_SELF:
-	case FAKE_ADD_MASTER:
-		return touch_fdb(f, n, what);
-	case FAKE_DROP_NEIGH:
-	case FAKE_MOVE_NEIGH:
-	case FAKE_ADD_NEIGH:
-		return touch_neigh(f, n, what);
-	case FAKE_DROP_GATEWAY:
-	case FAKE_ADD_GATEWAY:
-		return touch_gateway(f, n, what == FAKE_DROP_GATEWAY);
-	case FAKE_DROP_GUARD:
-	case FAKE_DROP_VTEP:
-	case FAKE_DROP_TABLES:
-	case FAKE_ADD_GUARD:
-	case FAKE_ADD_VTEP:
-		return touch_elements(f, what);
-	case FAKE_DROP_NAMESPACE:
-		return drop_namespace(f);
-	case FAKE_BRIDGE_DOWN:
-	case FAKE_BRIDGE_MAC:
-	case FAKE_BRIDGE_MTU:
-	case FAKE_BRIDGE_NAME:
-		return touch_bridge(f, n, what);
-	case FAKE_VXLAN_DOWN:
-	case FAKE_VXLAN_MTU:
-	case FAKE_VXLAN_FREE:
-	case FAKE_VXLAN_FLAGS:
-	case FAKE_VXLAN_LOCAL:
-	case FAKE_VXLAN_DSTPORT:
-		return touch_vxlan(f, n, what);
-	case FAKE_PORT_DOWN:
-	case FAKE_PORT_MTU:
-	case FAKE_PORT_FREE:
-	case FAKE_PORT_FLAGS:
-	case FAKE_PORT_OPEN:
-		return touch_port(f, n, what);
-	case FAKE_PORT_LOOSE:
-		return loosen(f, n);
-	case FAKE_ADD_PORT:
-		return add_port(f, n);
-	case FAKE_DROP_UPLINK:
-	case FAKE_UPLINK_DOWN:
-	case FAKE_UPLINK_MTU:
-	case FAKE_UPLINK_FREE:
-	case FAKE_LOCALNET_OFF:
-	case FAKE_DROP_ELEM:
-	case FAKE_MOVE_ELEM:
-	case FAKE_ADD_ELEM:
-		return local_drift(f, n, what);
-	case FAKE_DRIFTS:
-		break;
-	}
-	return false;
+	return n && what < FAKE_DRIFTS && drifts[what].done(f, n, what);
 }
 
 const char *fake_drift_name(enum fake_drift what)
 {
-	static const char *const names[FAKE_DRIFTS] = {
-		[FAKE_DROP_BRIDGE] = "bridge deleted",
-		[FAKE_DROP_VXLAN] = "vxlan deleted",
-		[FAKE_DROP_PORT] = "port deleted",
-		[FAKE_DROP_SELF] = "self entry deleted",
-		[FAKE_DROP_FLOOD] = "flood entry deleted",
-		[FAKE_DROP_MASTER] = "master entry deleted",
-		[FAKE_DROP_NEIGH] = "neighbour deleted",
-		[FAKE_DROP_GATEWAY] = "gateway deleted",
-		[FAKE_DROP_GUARD] = "element deleted",
-		[FAKE_DROP_VTEP] = "vtep deleted",
-		[FAKE_DROP_TABLES] = "tables flushed",
-		[FAKE_DROP_NAMESPACE] = "namespace deleted",
-		[FAKE_BRIDGE_DOWN] = "bridge down",
-		[FAKE_BRIDGE_MAC] = "bridge mac",
-		[FAKE_BRIDGE_MTU] = "bridge mtu",
-		[FAKE_VXLAN_DOWN] = "vxlan down",
-		[FAKE_VXLAN_MTU] = "vxlan mtu",
-		[FAKE_VXLAN_FREE] = "vxlan off its bridge",
-		[FAKE_VXLAN_FLAGS] = "vxlan flags",
-		[FAKE_VXLAN_LOCAL] = "vxlan local address",
-		[FAKE_VXLAN_DSTPORT] = "vxlan port number",
-		[FAKE_PORT_DOWN] = "port down",
-		[FAKE_PORT_MTU] = "port mtu",
-		[FAKE_PORT_FREE] = "port off its bridge",
-		[FAKE_PORT_LOOSE] = "port loose",
-		[FAKE_PORT_FLAGS] = "port flags",
-		[FAKE_PORT_OPEN] = "port open",
-		[FAKE_MOVE_SELF] = "self entry moved",
-		[FAKE_MOVE_MASTER] = "master entry moved",
-		[FAKE_MOVE_NEIGH] = "neighbour changed",
-		[FAKE_ADD_SELF] = "self entry added",
-		[FAKE_ADD_MASTER] = "master entry added",
-		[FAKE_ADD_NEIGH] = "neighbour added",
-		[FAKE_ADD_GATEWAY] = "gateway added",
-		[FAKE_ADD_PORT] = "port added",
-		[FAKE_ADD_GUARD] = "element added",
-		[FAKE_ADD_VTEP] = "vtep added",
-		[FAKE_DROP_UPLINK] = "uplink deleted",
-		[FAKE_UPLINK_DOWN] = "uplink down",
-		[FAKE_UPLINK_MTU] = "uplink mtu",
-		[FAKE_UPLINK_FREE] = "uplink off its bridge",
-		[FAKE_LOCALNET_OFF] = "route_localnet off",
-		[FAKE_DROP_DIRECT] = "device in a container deleted",
-		[FAKE_BRIDGE_NAME] = "bridge renamed",
-		[FAKE_DROP_ELEM] = "host element deleted",
-		[FAKE_MOVE_ELEM] = "host element changed",
-		[FAKE_ADD_ELEM] = "host element added",
-	};
-
-	return what < FAKE_DRIFTS ? names[what] : "?";
+	return what < FAKE_DRIFTS ? drifts[what].name : "?";
 }

@@ -160,6 +160,76 @@ static void an_unknown_network_that_comes_up(void **state)
 	assert_false(observe_event(NULL, &ev));
 }
 
+static struct kernel_event local_event(const struct state_net *n, const char *name)
+{
+	struct kernel_event ev = link_event(name, 3);
+
+	ev.vni = n->vni;
+	ev.mac = n->bridge_mac;
+	return ev;
+}
+
+static void uplinks_and_bridges_of_the_host(void **state)
+{
+	_cleanup_state_net_ struct state_net *gw =
+		state_lab_local(STATE_EGRESS, STATE_KEY_EGRESS, 1);
+	_cleanup_state_net_ struct state_net *br =
+		state_lab_local(STATE_BRIDGE, STATE_KEY_LOCAL + 2, 1);
+	static const char *const ends[] = { STATE_EGRESS_INNER, STATE_EGRESS_HOST };
+	struct kernel_event ev;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		ev = local_event(gw, ends[i]);
+		assert_false(observe_event(gw, &ev));
+		ev.mtu++;
+		assert_true(observe_event(gw, &ev));
+		ev = local_event(gw, ends[i]);
+		ev.up = false;
+		assert_true(observe_event(gw, &ev));
+		ev = local_event(gw, ends[i]);
+		ev.enslaved = false;
+		assert_int_equal(observe_event(gw, &ev), i == 0);
+		ev.deleted = true;
+		assert_true(observe_event(gw, &ev));
+	}
+	ev = local_event(gw, STATE_EGRESS_BRIDGE);
+	assert_false(observe_event(gw, &ev));
+	ev = local_event(br, br->bridge);
+	assert_false(observe_event(br, &ev));
+	ev.up = false;
+	assert_true(observe_event(br, &ev));
+	/* It gets another name. */
+	br->bridge_ifindex = 3;
+	ev = local_event(br, "other0");
+	assert_true(observe_event(br, &ev));
+}
+
+static void what_others_do_on_a_bridge_of_the_host(void **state)
+{
+	_cleanup_state_net_ struct state_net *n =
+		state_lab_local(STATE_BRIDGE, STATE_KEY_LOCAL + 2, 1);
+	struct kernel_event ev = local_event(n, "byhand0");
+	struct state_fdb f = { .where = STATE_FDB_MASTER, .mac = { { 2, 7 } }, .port = "byhand0" };
+
+	(void)state;
+	assert_false(observe_event(n, &ev));
+	ev = (struct kernel_event){ .type = KERNEL_EVENT_FDB, .vni = n->vni, .fdb = f };
+	assert_false(observe_event(n, &ev));
+	ev = (struct kernel_event){ .type = KERNEL_EVENT_NEIGH,
+				    .vni = n->vni,
+				    .neigh = { ip_v4(7), { { 2, 7 } } } };
+	assert_false(observe_event(n, &ev));
+	/* Not so on a port of ours, unless the bridge learns behind it. */
+	memcpy(f.port, n->ports[0].name, sizeof(f.port));
+	ev = (struct kernel_event){ .type = KERNEL_EVENT_FDB, .vni = n->vni, .fdb = f };
+	assert_true(observe_event(n, &ev));
+	n->ports[0].open = true;
+	assert_false(observe_event(n, &ev));
+	ev = local_event(n, "ovpffffffffffff");
+	assert_true(observe_event(n, &ev));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_port_of_nobody_matters_when_it_is_up),
 		cmocka_unit_test(entries),
 		cmocka_unit_test(an_unknown_network_that_comes_up),
+		cmocka_unit_test(uplinks_and_bridges_of_the_host),
+		cmocka_unit_test(what_others_do_on_a_bridge_of_the_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

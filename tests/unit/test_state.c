@@ -117,6 +117,58 @@ static void put_replaces(void **state)
 	assert_int_equal(n->n_ports, 0);
 }
 
+static void elements_of_a_port(void **state)
+{
+	struct state_port p = { .name = "ve1",
+				.mac = { { 2, 1 } },
+				.ip4 = { .family = AF_INET, .b = { 10 } },
+				.ip6 = { .family = AF_INET6, .b = { 0xfd } } };
+	struct state_guard g[2];
+
+	(void)state;
+	assert_int_equal(state_port_guards(&p, g), 2);
+	assert_true(ip_eq(g[0].ip, p.ip4) && ip_eq(g[1].ip, p.ip6) && mac_eq(g[1].mac, p.mac));
+	assert_string_equal(g[0].port, "ve1");
+	p.security = STATE_SECURE_MAC;
+	assert_int_equal(state_port_guards(&p, g), 1);
+	assert_true(mac_eq(g[0].mac, p.mac) && !ip_is_set(g[0].ip));
+	p.security = STATE_SECURE_OFF;
+	assert_int_equal(state_port_guards(&p, g), 1);
+	assert_true(mac_is_zero(g[0].mac) && !ip_is_set(g[0].ip));
+	assert_int_equal(g[0].security, STATE_SECURE_OFF);
+	p.mac = (struct mac){ 0 };
+	assert_int_equal(state_port_guards(&p, g), 0);
+}
+
+static void elements_are_known_by_all_but_where_they_lead(void **state)
+{
+	struct ip any = { 0 }, a = ip_v4(1), b = ip_v4(2);
+	struct state_elem x = state_elem_publish(6, any, 80, a, 8080),
+			  y = state_elem_publish(6, any, 80, b, 8081);
+	_cleanup_state_net_ struct state_net *n = state_net_new(STATE_KEY_LOCAL + 1);
+	char text[STATE_ELEM_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(state_elem_cmp(&x, &y), 0);
+	state_net_add_elem(n, &x);
+	state_net_add_elem(n, &y);
+	x = state_elem_publish(17, any, 80, a, 8080);
+	state_net_add_elem(n, &x);
+	x = state_elem_member(a, "ovl0");
+	state_net_add_elem(n, &x);
+	x = state_elem_publish(6, a, 80, a, 8080);
+	state_net_add_elem(n, &x);
+	state_net_sort(n);
+	assert_int_equal(n->n_elems, 4);
+	assert_int_equal(n->elems[0].set, STATE_SET_MEMBER);
+	assert_string_equal(state_elem_format(&n->elems[0], text), "member 0.0.0.1 ovl0");
+	assert_memory_equal(&n->elems[1], &y, sizeof(y)); /* the later of the two */
+	assert_string_equal(state_elem_format(&y, text),
+			    "publish tcp any port 80 to 0.0.0.2 port 8081");
+	for (size_t i = 1; i < n->n_elems; i++)
+		assert_true(state_elem_cmp(&n->elems[i - 1], &n->elems[i]) < 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +178,8 @@ int main(void)
 		cmocka_unit_test(sorting_keeps_the_later_of_two),
 		cmocka_unit_test(put_and_drop_keep_the_order),
 		cmocka_unit_test(put_replaces),
+		cmocka_unit_test(elements_of_a_port),
+		cmocka_unit_test(elements_are_known_by_all_but_where_they_lead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
