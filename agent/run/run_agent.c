@@ -21,7 +21,7 @@ int run_agent_peer(struct run_agent *a, struct run_ns_peer *ret, struct err *e)
 				      .what = "find the container" };
 	struct run_ns_peer peer = { .name = a->request->container };
 	_cleanup_json_ cJSON *answer = NULL;
-	const char *state = NULL;
+	const char *state = "";
 	uint64_t pid = 0;
 	int r = run_http_call(&a->http, &q, &answer, e);
 
