@@ -8,9 +8,10 @@
  *   iptables-legacy with FORWARD drop  reported, with the lines to add
  *   nft tables with a forward hook that drops, not iptables' own     reported, with the line to add
  *   firewalld                          our interfaces in its zone "ovl" (target ACCEPT), over D-Bus (agent/firewalld.h)
- *   input chains that drop the VXLAN port, or DNS on ovl-gw           reported, with the cure
+ *   input chains that drop the VXLAN port, or DNS on ovl-gw           reported, with the cure; a note where a rule takes everything from some sources
  * Rules in `ip filter` and `ip6 filter` are written as iptables-nft writes them, so that `iptables -S` and dockerd go on to understand the table. They are
- * followed when somebody flushes or rebuilds (nf_tables notifications), and removed by coexist_remove(). Nothing is written where nobody drops.
+ * followed when somebody flushes or rebuilds (nf_tables notifications), and removed by coexist_remove(). Nothing is written where nobody drops:
+ * neither the policy nor a rule without conditions. iptables-legacy tells of no change: it is looked at with each update.
  */
 #pragma once
 #include <net/if.h>
@@ -30,7 +31,7 @@ struct coexist_finding {
 	char *cure; /* a command to type, NULL: nothing is to be done */
 };
 struct coexist;
-/** coexist_new() - sockets in the host's namespace (the caller's); writes nothing. */
+/** coexist_new() - sockets in the host's namespace (the caller's, then and at each update); writes nothing. @vxlan_port: 0 where no overlay is used */
 int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e);
 void coexist_free(struct coexist *c);
 /**

@@ -287,10 +287,42 @@ static char *dns_cure(const struct nft_foreign *f, const struct nft_foreign_chai
 	return lines(ifs, missing, iptables ? '+' : '*', (const char *const[]){ text }, 1);
 }
 
+/* Is there a rule that takes in everything from some addresses: the other nodes, perhaps? */
+static bool trusts_some(const struct nft_foreign *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct nft_foreign_chain *c = &f->chains[i];
+
+		for (size_t j = 0; c->reached && j < c->n_rules; j++) {
+			if (c->rules[j].by_source)
+				return true;
+		}
+	}
+	return false;
+}
+
 /*
  * Whether a rule lets the port in cannot be known from here (it may ask for sources or for a state: VXLAN goes untracked, so one for
  * established connections does not). No rule that names it is a hint.
  */
+static void find_vxlan(struct coexist *c, const struct nft_foreign *f,
+		       const struct nft_foreign_chain *base, const char *who)
+{
+	const char *unless = "";
+
+	if (!c->vxlan_port || let_in(f, NFT_FOREIGN_DPORT, NULL, c->vxlan_port))
+		return;
+	/* Nodes that speak IPv4 lose nothing by ip6tables. */
+	if (base->family == NFT_FOREIGN_IP6)
+		unless = " (of nodes on IPv6)";
+	else if (trusts_some(f))
+		unless = " (unless it comes from an address that is let in)";
+	coexist_add(c, *unless ? COEXIST_NOTE : COEXIST_PROBLEM,
+		    mem_printf("%s may block VXLAN%s: it drops and has no rule for UDP port %u",
+			       who, unless, c->vxlan_port),
+		    vxlan_cure(f, base, c->vxlan_port));
+}
+
 static void find_input(struct coexist *c, struct nft_foreign *f,
 		       const struct nft_foreign_chain *base, const struct coexist_ifaces *ifs)
 {
@@ -299,14 +331,7 @@ static void find_input(struct coexist *c, struct nft_foreign *f,
 	bool any = false;
 
 	nft_foreign_reach(f, base);
-	/* Nodes that speak IPv4 lose nothing by ip6tables. */
-	if (c->vxlan_port && !let_in(f, NFT_FOREIGN_DPORT, NULL, c->vxlan_port))
-		coexist_add(
-			c, base->family == NFT_FOREIGN_IP6 ? COEXIST_NOTE : COEXIST_PROBLEM,
-			mem_printf("%s may block VXLAN: it drops and has no rule for UDP port %u%s",
-				   who, c->vxlan_port,
-				   base->family == NFT_FOREIGN_IP6 ? " (nodes on IPv6)" : ""),
-			vxlan_cure(f, base, c->vxlan_port));
+	find_vxlan(c, f, base, who);
 	if (let_in(f, NFT_FOREIGN_DPORT, NULL, DNS_PORT))
 		return;
 	for (size_t i = 0; i < ifs->n; i++) {

@@ -44,6 +44,7 @@ struct nft_foreign_rule {
 	char *target; /* of a jump */
 	bool plain; /* without conditions */
 	bool verdict_map; /* leads to chains that are not told */
+	bool by_source; /* accepts by the sender's address, whatever the protocol */
 	bool ours; /* exactly one mention: the interface */
 	struct nft_foreign_mention *mentions;
 	size_t n_mentions;

@@ -15,6 +15,8 @@
 #include "base/mem.h"
 
 #define DPORT_OFFSET 2 /* in UDP's and TCP's header */
+#define SADDR4_OFFSET 12
+#define SADDR6_OFFSET 8
 
 /* What the last load put into which register: the next compare, range or lookup is about that. */
 struct parse {
@@ -24,6 +26,8 @@ struct parse {
 	uint32_t reg;
 	uint16_t at_least;
 	bool commented; /* with our comment */
+	bool source; /* looks at the sender's address */
+	bool narrow; /* looks at the protocol or the connection */
 	bool strange; /* something that a rule of ours does not have */
 	unsigned compares;
 };
@@ -49,6 +53,15 @@ static void parse_load(struct parse *p, const struct nftnl_expr *x, bool meta)
 {
 	p->loaded = LOADED_OTHER;
 	p->reg = nftnl_expr_get_u32(x, meta ? NFTNL_EXPR_META_DREG : NFTNL_EXPR_PAYLOAD_DREG);
+	if (!meta && nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_BASE) == NFT_PAYLOAD_NETWORK_HEADER) {
+		uint32_t at = nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_OFFSET);
+
+		if (at == SADDR4_OFFSET || at == SADDR6_OFFSET)
+			p->source = true;
+		else
+			p->narrow = true;
+		return;
+	}
 	if (!meta) {
 		if (nftnl_expr_get_u32(x, NFTNL_EXPR_PAYLOAD_BASE) ==
 			    NFT_PAYLOAD_TRANSPORT_HEADER &&
@@ -65,6 +78,8 @@ static void parse_load(struct parse *p, const struct nftnl_expr *x, bool meta)
 		p->loaded = LOADED_IFNAME;
 	else if (key == NFT_META_IIF || key == NFT_META_OIF)
 		p->loaded = LOADED_IFINDEX;
+	else if (key == NFT_META_L4PROTO)
+		p->narrow = true;
 	p->what = key == NFT_META_IIFNAME || key == NFT_META_IIF ? NFT_FOREIGN_IN : NFT_FOREIGN_OUT;
 }
 
@@ -172,7 +187,7 @@ static void parse_match(struct parse *p, const struct nftnl_expr *x)
 		return;
 	}
 	p->r->plain = false;
-	p->strange = true;
+	p->strange = p->narrow = true;
 	if (strcmp(name, "udp") == 0 && rev == 0 && len >= sizeof(struct xt_udp)) {
 		const struct xt_udp *u = info;
 
@@ -246,6 +261,8 @@ static int parse_expr(struct nftnl_expr *x, void *user)
 		parse_range(p, x);
 	else if (strcmp(kind, "lookup") == 0)
 		parse_lookup(p, x);
+	else if (strcmp(kind, "ct") == 0)
+		p->narrow = true;
 	else if (strcmp(kind, "bitwise") == 0)
 		p->loaded = LOADED_OTHER;
 	return 0;
@@ -277,6 +294,8 @@ void nft_foreign_rule_parse(const struct nlmsghdr *nlh, char **ret_table, char *
 		ret->handle = nftnl_rule_get_u64(n, NFTNL_RULE_HANDLE);
 		ret->plain = true;
 		nftnl_expr_foreach(n, parse_expr, &p);
+		ret->by_source = p.source && !p.narrow && !ret->n_mentions &&
+				 ret->verdict == NFT_FOREIGN_ACCEPT;
 		ret->ours = p.commented && !p.strange && p.compares == 1 && ret->n_mentions == 1 &&
 			    ret->mentions[0].what != NFT_FOREIGN_DPORT &&
 			    ret->verdict == NFT_FOREIGN_ACCEPT;

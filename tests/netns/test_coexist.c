@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "overlay/coexist.h"
 #include "tests/kernel_facts/nft_lab.h"
@@ -92,13 +93,9 @@ static void cure(struct fixture *f, const char *what, size_t n)
 	p = find(f, COEXIST_PROBLEM, what);
 	assert_non_null(p->cure);
 	print_message("%s\n  cure: %s\n", p->what, p->cure);
-	_cleanup_free_ char *line = mem_strdup(p->cure);
-	FILE *file = fopen("/tmp/onf-cure", "we");
-	assert_non_null(file);
-	fprintf(file, "set -e\n%s\n", line);
-	fclose(file);
-	nft_lab_sh(IN_H "sh /tmp/onf-cure");
-	unlink("/tmp/onf-cure");
+	/* By the environment: it has quotes of its own. */
+	setenv("CURE", p->cure, 1);
+	nft_lab_sh(IN_H "sh -ec \"$CURE\"");
 	update(f, n);
 	if (find(f, COEXIST_PROBLEM, what))
 		fail_msg("still found: %s", what);
@@ -287,6 +284,33 @@ static void test_concurrent(void **state)
 	assert_int_equal(update(f, 2), 0);
 }
 
+/* As many interfaces as there may be. */
+static void test_many(void **state)
+{
+	static char many[COEXIST_IFACES_MAX + 1][IFNAMSIZ];
+	struct fixture *f = begin(state);
+	struct err e = { 0 };
+	unsigned writes;
+
+	for (unsigned i = 0; i <= COEXIST_IFACES_MAX; i++)
+		snprintf(many[i], IFNAMSIZ, "ovl-%011x", i);
+	nft_lab_sh(IN_H "iptables -P FORWARD DROP");
+	nft_lab_enter("h");
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t begin_ms = clock_boot_ms();
+
+		assert_int_equal(coexist_update(f->c, many, COEXIST_IFACES_MAX, &writes, &e), 0);
+		assert_int_equal(writes, i ? 0 : 2 * COEXIST_IFACES_MAX);
+		print_message("%u rules, %u of them written: %u ms\n", 2 * COEXIST_IFACES_MAX,
+			      writes, (unsigned)(clock_boot_ms() - begin_ms));
+	}
+	expect(f, COEXIST_NOTE, "and 1016 more in FORWARD");
+	assert_int_equal(coexist_update(f->c, many, COEXIST_IFACES_MAX + 1, &writes, &e), -E2BIG);
+	assert_int_equal(coexist_remove(f->c, &e), 0);
+	nft_lab_enter(NULL);
+	says("iptables -S FORWARD", "-P FORWARD DROP\n");
+}
+
 static void test_nft_table(void **state)
 {
 	struct fixture *f = begin(state);
@@ -350,6 +374,15 @@ static void test_input(void **state)
 	assert_int_equal(update(f, 2), 0);
 	cure(f, "iptables: INPUT may block VXLAN: it drops and has no rule for UDP port 4789", 2);
 	cure(f, "iptables: INPUT may block DNS", 2);
+	/* Whose addresses these are is not known here; of TCP alone it says nothing. */
+	nft_lab_sh(IN_H "iptables -F INPUT; " IN_H
+			"iptables -A INPUT -s 10.9.0.0/16 -p tcp -j ACCEPT");
+	update(f, 1);
+	expect(f, COEXIST_PROBLEM, "VXLAN");
+	nft_lab_sh(IN_H "iptables -A INPUT -s 10.9.0.0/20 -j ACCEPT");
+	update(f, 1);
+	assert_null(find(f, COEXIST_PROBLEM, "VXLAN"));
+	expect(f, COEXIST_NOTE, "unless it comes from an address that is let in");
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		nft_lab_sh(IN_H "iptables -F INPUT");
 		update(f, 1);
@@ -391,18 +424,20 @@ static void test_ufw(void **state)
 {
 	static const char ufw[] =
 		"unshare -m sh -ec '"
-		"mount --make-rprivate /; mount -t tmpfs t /run/lock; mount --bind /tmp/onf-ufw/ufw /etc/ufw;"
-		"mount --bind /tmp/onf-ufw/default /etc/default/ufw; mount --bind /tmp/onf-ufw/lib /lib/ufw;"
-		"ufw %s >/dev/null 2>/tmp/onf-ufw/err || { cat /tmp/onf-ufw/err >&2; exit 1; }'";
+		"mount --make-rprivate /; mount -t tmpfs t /run/lock; mount --bind $UFW/ufw /etc/ufw;"
+		"mount --bind $UFW/default /etc/default/ufw; mount --bind $UFW/lib /lib/ufw;"
+		"ufw %s >/dev/null 2>$UFW/err || { cat $UFW/err >&2; exit 1; }'";
 	_cleanup_free_ char *enable = mem_printf(ufw, "--force enable");
 	_cleanup_free_ char *reload = mem_printf(ufw, "reload");
 	_cleanup_free_ char *disable = mem_printf(ufw, "disable");
 	_cleanup_free_ char *allow = mem_printf(ufw, "allow 4789/udp");
+	_cleanup_free_ char *dir = mem_printf("/tmp/onf-%d-ufw", (int)getpid());
 	struct fixture *f = begin(state);
 
-	nft_lab_sh("rm -rf /tmp/onf-ufw; mkdir /tmp/onf-ufw; cp -a /etc/ufw /tmp/onf-ufw/ufw; "
-		   "cp -a /lib/ufw /tmp/onf-ufw/lib; sed 's/^IPT_SYSCTL=.*/IPT_SYSCTL=/' "
-		   "/etc/default/ufw >/tmp/onf-ufw/default");
+	setenv("UFW", dir, 1);
+	nft_lab_sh("rm -rf $UFW; mkdir $UFW; cp -a /etc/ufw $UFW/ufw; "
+		   "cp -a /lib/ufw $UFW/lib; sed 's/^IPT_SYSCTL=.*/IPT_SYSCTL=/' "
+		   "/etc/default/ufw >$UFW/default");
 	nft_lab_sh(IN_H "%s", enable);
 	assert_int_equal(update(f, 2), 8);
 	assert_true(passes(f));
@@ -421,7 +456,7 @@ static void test_ufw(void **state)
 	update(f, 2);
 	assert_true(passes(f));
 	expect_no_problem(f);
-	nft_lab_sh("rm -rf /tmp/onf-ufw");
+	nft_lab_sh("rm -rf $UFW");
 }
 
 static int setup(void **state)
@@ -460,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_last_rule, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_docker_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_concurrent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nft_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_input, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ufw, setup, teardown),
