@@ -31,6 +31,8 @@ static void took_bridge(struct apply *a)
 	h->bridge_mac = a->want->bridge_mac;
 	h->bridge_mtu = a->want->bridge_mtu;
 	memcpy(h->bridge, a->want->bridge, sizeof(h->bridge));
+	if (a->want->kind == STATE_BRIDGE)
+		h->localnet_ok = true;
 }
 
 static void took_vxlan(struct apply *a)
@@ -44,18 +46,16 @@ static void took_vxlan(struct apply *a)
 	h->vxlan_mtu = a->want->vxlan_mtu;
 }
 
-/* The host's own addresses are reached through it, and it forwards: asked for on top, for other hands may take just that away. */
+/* The host's own addresses are reached through it, and it forwards: other hands may take just that away. */
 static int open_localnet(struct apply *a, struct err *e)
 {
 	struct kernel_link_set s = {
 		.name = a->want->bridge, .host = true, .up = KERNEL_KEEP, .localnet = true
 	};
-	int r;
+	int r = a->k->ops->link_set(a->k, &s, e);
 
-	if (a->want->kind != STATE_BRIDGE || a->have->localnet_ok)
-		return 0;
-	r = a->k->ops->link_set(a->k, &s, e);
-	a->have->localnet_ok = r == 0;
+	if (r == 0)
+		a->have->localnet_ok = true;
 	return r;
 }
 
@@ -73,10 +73,10 @@ static int set_bridge(struct apply *a, const struct diff_op *op)
 
 	if (alter)
 		r = a->k->ops->bridge_add(a->k, w, &e); /* sets what differs on one that is there */
+	else
+		r = open_localnet(a, &e);
 	if (r == 0 && alter)
 		took_bridge(a);
-	if (r == 0)
-		r = open_localnet(a, &e);
 	apply_note(a, op, r, &e);
 	if (alter)
 		a->have->complete = false;
@@ -141,8 +141,6 @@ static int add_bridge(struct apply *a, const struct diff_op *op)
 	if (r == 0) {
 		lose_bridge(a->have);
 		took_bridge(a);
-		a->have->localnet_ok = a->have->localnet_ok && a->have->kind == STATE_EGRESS;
-		r = open_localnet(a, &e);
 	}
 	return apply_note(a, op, r, &e);
 }

@@ -35,6 +35,7 @@ struct kernel_event {
 	bool up, enslaved; /* LINK */
 	bool flags_ok; /* LINK: as in struct state_port / vxlan_flags_ok; only meaningful with has_flags */
 	bool has_flags; /* LINK: the notification carried bridge port flags */
+	bool open; /* LINK: with flags_ok, as in struct state_port */
 	struct mac mac; /* LINK */
 	struct ip vtep; /* LINK of a vx: its local address; unset: not told */
 	struct state_fdb fdb; /* FDB */
@@ -109,7 +110,8 @@ struct kernel_ops {
 	int (*dump)(struct kernel *k, struct kernel_dump *ret, struct err *e);
 	/* dump_net: one network; *ret is never NULL on success (exists flags false when absent). */
 	int (*dump_net)(struct kernel *k, uint32_t vni, struct state_net **ret, struct err *e);
-	/* Makers. bridge: addrgenmode none, no multicast snooping, nf_call off, MAC at creation, MTU, then up. */
+	/* Makers. bridge: addrgenmode none, no multicast snooping, nf_call off, MAC at creation, MTU, in the host's namespace localnet (kernel_link_set),
+	 * then up; one that is there is brought into line. */
 	int (*bridge_add)(struct kernel *k, const struct state_net *want, struct err *e);
 	/* vxlan: made from the host's namespace with its target in the overlay one, nolearning, local, dstport, enslaved while down, flags, then up
 	 * (the caller has put nothing yet; FDB follows at once). Bounded retry on EEXIST (facts §1); a foreign holder of VNI and port is named. */

@@ -52,7 +52,9 @@ static bool port_event(const struct state_net *net, const struct kernel_event *e
 	if (ev->deleted)
 		return p->ifindex == 0 || p->ifindex == ev->ifindex;
 	return other_link(p->ifindex, ev) || p->up != ev->up || p->mtu != ev->mtu ||
-	       p->enslaved != ev->enslaved || (ev->has_flags && p->flags_ok != ev->flags_ok);
+	       p->enslaved != ev->enslaved ||
+	       (ev->has_flags &&
+		(p->flags_ok != ev->flags_ok || (ev->flags_ok && p->open != ev->open)));
 }
 
 static bool link_event(const struct state_net *net, const struct kernel_event *ev)

@@ -81,7 +81,7 @@ enum fake_drift {
 	FAKE_UPLINK_MTU,
 	FAKE_UPLINK_FREE,
 	FAKE_LOCALNET_OFF,
-	FAKE_PORT_OPEN, /* the other kind of flags; no event tells which */
+	FAKE_PORT_OPEN, /* the other kind of flags */
 	FAKE_DROP_DIRECT, /* a device in a container is deleted; no event */
 	FAKE_BRIDGE_NAME, /* a bridge of the host gets another name */
 	FAKE_DROP_ELEM,

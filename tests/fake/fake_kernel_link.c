@@ -29,9 +29,9 @@ static int bridge_add(struct kernel *k, const struct state_net *want, struct err
 		n->bridge_up = false;
 		n->bridge_exists = true;
 		memcpy(n->bridge, want->bridge, sizeof(n->bridge));
-		if (n->kind == STATE_BRIDGE)
-			n->localnet_ok = false;
 	}
+	if (n->kind == STATE_BRIDGE)
+		n->localnet_ok = true;
 	n->bridge_mac = want->bridge_mac;
 	n->bridge_mtu = want->bridge_mtu;
 	fake_event_link(f, n, name, false);

@@ -156,6 +156,7 @@ void fake_event_link(struct fake_kernel *f, const struct state_net *n, const cha
 		ev.up = p->up;
 		ev.enslaved = ev.has_flags = p->enslaved;
 		ev.flags_ok = p->flags_ok;
+		ev.open = p->open;
 		break;
 	}
 	fake_event(f, &ev);

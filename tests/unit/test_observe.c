@@ -226,6 +226,10 @@ static void what_others_do_on_a_bridge_of_the_host(void **state)
 	assert_true(observe_event(n, &ev));
 	n->ports[0].open = true;
 	assert_false(observe_event(n, &ev));
+	ev = local_event(n, n->ports[0].name);
+	assert_true(observe_event(n, &ev));
+	ev.open = true;
+	assert_false(observe_event(n, &ev));
 	ev = local_event(n, "ovpffffffffffff");
 	assert_true(observe_event(n, &ev));
 }

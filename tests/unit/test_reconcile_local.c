@@ -433,7 +433,7 @@ static void drift_of(struct lab *w, uint32_t key, bool mute)
 		if (!fake_kernel_drift(w->f, what, key))
 			continue;
 		done++;
-		if (mute || what == FAKE_PORT_OPEN || what == FAKE_ADD_GATEWAY)
+		if (mute || what == FAKE_ADD_GATEWAY)
 			reconcile_audit(w->r);
 		lab_settle(w, fake_drift_name(what));
 		/* An administrator's address on a bridge of the host is none. */
