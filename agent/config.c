@@ -137,19 +137,30 @@ static void set_number(const char *what, const char *text, const uint32_t *from_
 		*ret = (uint32_t)v;
 }
 
-static void set_pools(const struct config_file *file, struct config *c, struct err *e)
-{
-	static const struct config_file_pool standard[] = { { .base = (char *)"10.0.0.0/8",
-							      .size = 24 } };
-	const struct config_file_pool *v = file->pools;
-	size_t n = file->n_pools;
+static const struct config_file_pool standard_pools[] = { { (char *)"10.0.0.0/8", 24 } };
+/* From above, so that Docker, which may start later, finds its usual ones free; and last what many a home network uses. */
+static const struct config_file_pool standard_local_pools[] = {
+	{ (char *)"172.31.0.0/16", 16 }, { (char *)"172.30.0.0/16", 16 },
+	{ (char *)"172.29.0.0/16", 16 }, { (char *)"172.28.0.0/16", 16 },
+	{ (char *)"172.27.0.0/16", 16 }, { (char *)"172.26.0.0/16", 16 },
+	{ (char *)"172.25.0.0/16", 16 }, { (char *)"172.24.0.0/16", 16 },
+	{ (char *)"172.23.0.0/16", 16 }, { (char *)"172.22.0.0/16", 16 },
+	{ (char *)"172.21.0.0/16", 16 }, { (char *)"172.20.0.0/16", 16 },
+	{ (char *)"172.19.0.0/16", 16 }, { (char *)"172.18.0.0/16", 16 },
+	{ (char *)"172.17.0.0/16", 16 }, { (char *)"192.168.0.0/16", 20 },
+};
 
+/* @v: of the file, @n items; none: @standard. */
+static void set_pools(const char *what, const struct config_file_pool *v, size_t n,
+		      const struct config_file_pool *standard, size_t n_standard,
+		      struct subnet_pool *ret, size_t *ret_n, struct err *e)
+{
 	if (n == 0) {
 		v = standard;
-		n = ARRAY_SIZE(standard);
+		n = n_standard;
 	}
 	if (n > CONFIG_POOLS_MAX) {
-		err_add(e, -EINVAL, "pools: more than %d", CONFIG_POOLS_MAX);
+		err_add(e, -EINVAL, "%s: more than %d", what, CONFIG_POOLS_MAX);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -157,13 +168,30 @@ static void set_pools(const struct config_file *file, struct config *c, struct e
 		struct subnet_pool p = { .len = v[i].size };
 
 		if (prefix_parse(v[i].base, &p.base, &one) < 0)
-			err_add(e, -EINVAL, "pools[%zu].base: %s", i, one.text);
+			err_add(e, -EINVAL, "%s[%zu].base: %s", what, i, one.text);
 		else if (p.len < p.base.len || p.len > ip_bits(p.base.ip) - 2)
-			err_add(e, -EINVAL, "pools[%zu].size: /%u does not fit in %s", i, p.len,
+			err_add(e, -EINVAL, "%s[%zu].size: /%u does not fit in %s", what, i, p.len,
 				v[i].base);
 		else
-			c->pools[c->n_pools++] = p;
+			ret[(*ret_n)++] = p;
 	}
+}
+
+static void set_subnet(const char *what, const struct config_file_network *net, struct prefix *ret,
+		       struct err *e)
+{
+	struct err one = { 0 };
+	struct prefix p;
+
+	if (!net || !net->subnet || !*net->subnet)
+		return;
+	if (prefix_parse(net->subnet, &p, &one) < 0)
+		err_add(e, -EINVAL, "%s.subnet: %s", what, one.text);
+	else if (p.ip.family != AF_INET || p.len > SUBNET_MAX_LEN4)
+		err_add(e, -EINVAL, "%s.subnet: %s is not an IPv4 subnet of at most /%d", what,
+			net->subnet, SUBNET_MAX_LEN4);
+	else
+		*ret = p;
 }
 
 static void read_password(const char *path, struct config *c, struct err *e)
@@ -260,7 +288,12 @@ static void merge(const struct flags *f, const struct config_file *file, struct 
 		   &c->address_ttl_s, e);
 	if (log_level_parse(level, &c->log_level) < 0)
 		err_add(e, -EINVAL, "log-level: \"%s\" is none of error, warn, info, debug", level);
-	set_pools(file, c, e);
+	set_pools("pools", file->pools, file->n_pools, standard_pools, ARRAY_SIZE(standard_pools),
+		  c->pools, &c->n_pools, e);
+	set_pools("local-pools", file->local_pools, file->n_local_pools, standard_local_pools,
+		  ARRAY_SIZE(standard_local_pools), c->local_pools, &c->n_local_pools, e);
+	set_subnet("egress", file->egress, &c->egress_subnet, e);
+	set_subnet("default-bridge", file->default_bridge, &c->default_bridge_subnet, e);
 	read_password(f->password_file ? f->password_file : file->etcd_password_file, c, e);
 	c->takeover = f->takeover || file->takeover;
 	c->check_only = f->check;

@@ -28,6 +28,11 @@ struct config {
 	uint32_t address_ttl_s; /* 86400 */
 	struct subnet_pool pools[CONFIG_POOLS_MAX]; /* 10.0.0.0/8 in /24s */
 	size_t n_pools;
+	struct subnet_pool local_pools
+		[CONFIG_POOLS_MAX]; /* of this node's own networks: 172.31.0.0/16 down to 172.17.0.0/16, then 192.168.0.0/16 in /20s */
+	size_t n_local_pools;
+	struct prefix egress_subnet,
+		default_bridge_subnet; /* of the egress bridge and of network "bridge", when they are made; unset: from local_pools */
 	enum log_level log_level;
 	bool takeover; /* take over the node name from another id */
 	bool check_only; /* --check-config */

@@ -25,6 +25,12 @@ static const cyaml_schema_field_t pool_fields[] = {
 static const cyaml_schema_value_t pool_value = { CYAML_VALUE_MAPPING(
 	CYAML_FLAG_DEFAULT, struct config_file_pool, pool_fields) };
 
+static const cyaml_schema_field_t network_fields[] = {
+	CYAML_FIELD_STRING_PTR("subnet", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_network,
+			       subnet, 0, TEXT_MAX),
+	CYAML_FIELD_END
+};
+
 #define TEXT(key, member)                                                                         \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | OPTIONAL, struct config_file, member, 0, \
 			       TEXT_MAX)
@@ -56,6 +62,12 @@ static const cyaml_schema_field_t fields[] = {
 	NUMBER("address-ttl", address_ttl),
 	CYAML_FIELD_SEQUENCE_COUNT("pools", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
 				   pools, n_pools, &pool_value, 0, CONFIG_POOLS_MAX),
+	CYAML_FIELD_SEQUENCE_COUNT("local-pools", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
+				   local_pools, n_local_pools, &pool_value, 0, CONFIG_POOLS_MAX),
+	CYAML_FIELD_MAPPING_PTR("egress", CYAML_FLAG_POINTER | OPTIONAL, struct config_file, egress,
+				network_fields),
+	CYAML_FIELD_MAPPING_PTR("default-bridge", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
+				default_bridge, network_fields),
 	CYAML_FIELD_ENUM("takeover", OPTIONAL | CYAML_FLAG_STRICT, struct config_file, takeover,
 			 switches, CYAML_ARRAY_LEN(switches)),
 	CYAML_FIELD_END

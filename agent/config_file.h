@@ -12,14 +12,18 @@ struct config_file_pool {
 	char *base; /* "10.0.0.0/8" */
 	uint8_t size; /* 24 */
 };
+struct config_file_network {
+	char *subnet; /* NULL: chosen */
+};
 struct config_file { /* NULL: not given */
 	char *name, *etcd_prefix, *etcd_ca, *etcd_cert, *etcd_key, *etcd_user, *etcd_password_file;
 	char *advertise, *socket, *state_dir, *overlay_netns, *log_level;
 	char **etcd;
 	unsigned n_etcd;
 	uint32_t *vxlan_port, *liveness_ttl, *address_ttl;
-	struct config_file_pool *pools;
-	unsigned n_pools;
+	struct config_file_pool *pools, *local_pools;
+	unsigned n_pools, n_local_pools;
+	struct config_file_network *egress, *default_bridge;
 	bool takeover;
 };
 /** config_file_load() - Return: 0, -ENOENT, -EINVAL with "path: line N: what" for the first problem libcyaml tells. */

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/hostnet.h"
 
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/strv.h"
-#include "overlay/kernel_linux.h"
 
-static void add(struct hostnet_taken *t, struct prefix p, char *who)
+void hostnet_add(struct hostnet_taken *t, struct prefix p, const char *who, const char *dev,
+		 bool own)
 {
+	struct hostnet_entry x = { .prefix = p, .who = mem_strdup(who), .own = own };
+
+	snprintf(x.dev, sizeof(x.dev), "%s", dev);
 	t->v = mem_grow(t->v, t->n + 1, sizeof(*t->v));
-	t->v[t->n++] = (struct hostnet_entry){ .prefix = p, .who = who };
+	t->v[t->n++] = x;
 }
 
 void hostnet_nameservers(const char *text, struct hostnet_taken *ret)
@@ -22,6 +24,7 @@ void hostnet_nameservers(const char *text, struct hostnet_taken *ret)
 
 	strv_split(&lines, text, '\n');
 	for (size_t i = 0; i < lines.n; i++) {
+		_cleanup_free_ char *who = NULL;
 		char *line = lines.v[i] + strspn(lines.v[i], " \t");
 
 		if (strncmp(line, "nameserver", 10) != 0 || strspn(line + 10, " \t") == 0)
@@ -30,41 +33,26 @@ void hostnet_nameservers(const char *text, struct hostnet_taken *ret)
 		line[strcspn(line, " \t\r#;%")] = '\0';
 		if (ip_parse(line, &ip, NULL) < 0 || ip_is_loopback(ip))
 			continue;
-		add(ret, prefix_mask(ip, ip_bits(ip)), mem_printf("nameserver %s", line));
+		who = mem_printf("nameserver %s", line);
+		hostnet_add(ret, prefix_mask(ip, ip_bits(ip)), who, "", false);
 	}
 }
 
-void hostnet_read(struct kernel *k, struct hostnet_taken *ret, struct err *e)
-{
-	struct kernel_linux_taken *t = NULL;
-	_cleanup_close_ int fd = -1;
-	struct err one = { 0 };
-	size_t n = 0;
-
-	if (kernel_linux_taken(k, &t, &n, &one) < 0)
-		err_add(e, one.code, "cannot read the host's routes: %s", err_text(&one));
-	for (size_t i = 0; i < n; i++)
-		add(ret, t[i].prefix, mem_strdup(t[i].who));
-	kernel_linux_taken_free(t, n);
-
-	fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		_cleanup_free_ char *text = mem_alloc(HOSTNET_RESOLV_MAX + 1);
-		ssize_t len = read(fd, text, HOSTNET_RESOLV_MAX);
-
-		if (len > 0)
-			hostnet_nameservers(text, ret);
-	}
-}
-
-size_t hostnet_as_taken(const struct hostnet_taken *t, struct subnet_taken **ret)
+size_t hostnet_as_taken(const struct hostnet_taken *t, const char *parent,
+			struct subnet_taken **ret)
 {
 	struct subnet_taken *v = mem_alloc_array(t->n + 1, sizeof(*v));
+	size_t n = 0;
 
-	for (size_t i = 0; i < t->n; i++)
-		v[i] = (struct subnet_taken){ .prefix = t->v[i].prefix, .who = t->v[i].who };
+	for (size_t i = 0; i < t->n; i++) {
+		const struct hostnet_entry *x = &t->v[i];
+
+		if (x->own || (parent && (x->dev[0] == '\0' || strcmp(x->dev, parent) == 0)))
+			continue;
+		v[n++] = (struct subnet_taken){ .prefix = x->prefix, .who = x->who };
+	}
 	*ret = v;
-	return t->n;
+	return n;
 }
 
 void hostnet_done(struct hostnet_taken *t)

@@ -42,7 +42,11 @@ struct netopt {
 };
 /** netopt_driver_parse() - "overlay", "bridge", ... Return: 0, -EINVAL: not one that networks can be made of (named, with those there are). */
 int netopt_driver_parse(const char *text, enum netopt_driver *ret, struct err *e);
+/** netopt_driver_of() - of a record's ->driver, ovl's own ones too. */
+enum netopt_driver netopt_driver_of(const char *name);
 const char *netopt_driver_name(enum netopt_driver d);
+/** netopt_ifname_check() - 1 to 15 characters, none that the kernel refuses in an interface's name. @what: "option parent", for the error (added). Return: 0, -EINVAL. */
+int netopt_ifname_check(const char *what, const char *name, struct err *e);
 /**
  * netopt_parse() - all problems are added to @e
  * @ipv6: raises the least MTU. Return: 0, -EINVAL. @ret is filled with defaults where nothing is said, on failure too.

@@ -4,15 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-#include "agent/hostnet.h"
 #include "agent/network_priv.h"
 #include "base/clock.h"
 #include "base/mem.h"
-
-#define NETWORK_OVERHEAD_V4 50 /* outer Ethernet 14, IPv4 20, UDP 8, VXLAN 8 */
-#define NETWORK_OVERHEAD_V6 70
 
 struct networks *networks_new(const struct networks_deps *d)
 {
@@ -147,149 +142,117 @@ int network_find(struct networks *n, const char *ref, const struct model_network
 	return 0;
 }
 
-/* ---- create ---- */
+/* ---- about one ---- */
 
-static int parse_number(const char *what, const char *text, uint64_t min, uint64_t max,
-			uint32_t *ret, struct err *e)
+void network_options(const struct model_network *net, struct netopt *ret)
 {
-	unsigned long long v;
-	char *end;
+	struct err e = { 0 };
 
-	errno = 0;
-	v = strtoull(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || v < min || v > max)
-		return err_add(e, -EINVAL, "option %s: \"%s\" is not a number from %llu to %llu",
-			       what, text, (unsigned long long)min, (unsigned long long)max);
-	*ret = (uint32_t)v;
-	return 0;
+	/* Checked when the record was made; from another node's newer version what is not known here stays at its default. */
+	(void)netopt_parse(netopt_driver_of(net->driver), &net->options, net->ipv6, ret, &e);
 }
 
-static int parse_switch(const char *what, const char *text, bool *ret, struct err *e)
+void network_bridge(const struct model_network *net, char ret[IFNAMSIZ])
 {
-	static const char *const on[] = { "on", "true", "yes", "1" };
-	static const char *const off[] = { "off", "false", "no", "0" };
+	char hex[ID_SHORT_MAX];
+	struct netopt o;
 
-	for (size_t i = 0; i < ARRAY_SIZE(on); i++) {
-		if (strcasecmp(text, on[i]) == 0) {
-			*ret = true;
-			return 0;
-		}
-		if (strcasecmp(text, off[i]) == 0) {
-			*ret = false;
-			return 0;
+	network_options(net, &o);
+	ret[0] = '\0';
+	if (o.driver != NETOPT_BRIDGE)
+		return;
+	if (o.bridge[0])
+		snprintf(ret, IFNAMSIZ, "%s", o.bridge);
+	else
+		snprintf(ret, IFNAMSIZ, "ovl-%.*s", ID_SHORT_LEN - 1, id_short(net->id, hex));
+}
+
+bool network_is_predefined(const struct model_network *net)
+{
+	return model_network_is_local(net) && network_name_is_reserved(net->name) &&
+	       strcmp(net->driver, "egress") != 0;
+}
+
+static bool overlap(const struct model_network *a, const struct model_network *b)
+{
+	for (size_t i = 0; i < a->n_subnets; i++) {
+		for (size_t j = 0; j < b->n_subnets; j++) {
+			if (prefix_overlaps(a->subnets[i].subnet, b->subnets[j].subnet))
+				return true;
 		}
 	}
-	return err_add(e, -EINVAL, "option %s: \"%s\" is neither on nor off", what, text);
+	return false;
 }
 
-/* Options of an overlay network: mtu, vni, flood. Others are refused, so that a slip of the pen is not silently ignored. */
-static void parse_options(const struct network_request *req, uint32_t mtu_max,
-			  struct model_network *net, struct err *e)
-{
-	for (size_t i = 0; i < req->options.n; i++) {
-		const char *k = req->options.v[i].key, *v = req->options.v[i].value;
+struct conflict {
+	const struct model_network *net, *found;
+};
 
-		if (strcmp(k, "mtu") == 0 || strcmp(k, "com.docker.network.driver.mtu") == 0)
-			parse_number(k, v, req->ipv6 ? 1280 : MODEL_MTU_MIN,
-				     mtu_max ? mtu_max : MODEL_MTU_MAX, &net->mtu, e);
-		else if (strcmp(k, "vni") == 0)
-			parse_number(k, v, MODEL_VNI_MIN, MODEL_VNI_MAX, &net->vni, e);
-		else if (strcmp(k, "flood") == 0)
-			parse_switch(k, v, &net->flood, e);
-		else
-			err_add(e, -EINVAL,
-				"option %s: not known to driver overlay (known: mtu, vni, flood)",
-				k);
+static void look_conflict(void *user, const struct model_network *other)
+{
+	struct conflict *c = user;
+
+	if (!c->found && model_network_is_local(other) != model_network_is_local(c->net) &&
+	    overlap(c->net, other))
+		c->found = other;
+}
+
+const struct model_network *network_conflict(struct networks *n, const struct model_network *net)
+{
+	struct conflict c = { .net = net };
+
+	network_each(n, look_conflict, &c);
+	return c.found;
+}
+
+/* ---- create, remove ---- */
+
+bool network_name_is_reserved(const char *name)
+{
+	static const char *const reserved[] = { "bridge", "host", "none", "egress" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
+		if (strcmp(name, reserved[i]) == 0)
+			return true;
 	}
+	return false;
 }
 
-static void check_words(const struct network_request *req, struct err *e)
+void network_check_words(struct networks *n, const struct network_request *req, struct err *e)
 {
-	static const char *const reserved[] = { "bridge", "host", "none" };
-
+	const struct model_network *other;
+	struct mirror_network *mn;
+	char text[ID_SHORT_MAX];
 	struct err one = { 0 };
 
 	if (model_name_check("network name", req->name, &one) < 0)
 		err_add(e, one.code, "%s", one.text);
-	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++) {
-		if (strcmp(req->name, reserved[i]) == 0)
-			err_add(e, -EINVAL, "network name: \"%s\" is reserved", req->name);
-	}
+	if (network_name_is_reserved(req->name))
+		err_add(e, -EINVAL, "network name: \"%s\" is reserved", req->name);
 	if (req->options.n > MODEL_OPTIONS_MAX)
 		err_add(e, -EINVAL, "options: more than %d", MODEL_OPTIONS_MAX);
 	if (req->labels.n > MODEL_OPTIONS_MAX)
 		err_add(e, -EINVAL, "labels: more than %d", MODEL_OPTIONS_MAX);
+	if (one.code < 0)
+		return;
+	other = network_local_by_name(n, req->name);
+	mn = other ? NULL : mirror_network_by_name(n->d.mirror, req->name);
+	if (mn)
+		other = mn->rec;
+	if (other && !network_name_is_reserved(req->name))
+		err_add(e, -EEXIST, "a network named %s exists already%s (id %s, created %s)",
+			req->name, model_network_is_local(other) ? " on this node" : "",
+			id_short(other->id, text), other->created ? other->created : "?");
 }
 
-struct create {
-	struct networks *n;
-	network_done_fn done;
-	void *user;
-	struct model_network *base;
-};
-
-static void create_free(struct create *c)
-{
-	model_network_free(c->base);
-	free(c);
-}
-
-static void created(void *user, int status, const struct model_network *net, const struct err *e)
-{
-	struct create *c = user;
-	struct networks *n = c->n;
-
-	if (status == 0) {
-		_cleanup_free_ char *key = model_key_network(n->d.config->etcd_prefix, net->id);
-		_cleanup_free_ char *value = model_network_encode(net);
-		struct mirror_network *mn;
-
-		mirror_apply_own(n->d.mirror, key, value, net->mod_revision);
-		mn = mirror_network(n->d.mirror, net->id);
-		if (mn && mn->rec)
-			net = mn->rec;
-	}
-	c->done(c->user, status, net, e);
-	create_free(c);
-}
-
-static int check_ready(struct networks *n, struct err *e)
-{
-	if (!n->d.claim)
-		return err_set(e, -EINVAL,
-			       "driver overlay needs etcd, and this agent has none (--etcd)");
-	switch (mirror_get_state(n->d.mirror)) {
-	case MIRROR_SYNCED:
-		break;
-	case MIRROR_EMPTY:
-	case MIRROR_SNAPSHOT:
-		return err_set(e, -EHOSTUNREACH,
-			       "etcd cannot be reached: networks cannot be changed now");
-	case MIRROR_FROZEN:
-		return err_set(
-			e, -EAGAIN,
-			"etcd does not hold the cluster this node knows (wiped or restored): run `ovlctl cluster adopt`");
-	}
-	if (!mirror_link_up(n->d.mirror))
-		return err_set(e, -EHOSTUNREACH,
-			       "etcd cannot be reached: networks cannot be changed now");
-	if (!mirror_cluster(n->d.mirror))
-		return err_set(e, -EAGAIN, "the cluster record is not written yet: try again");
-	return 0;
-}
-
-/* The values of the record that do not depend on other networks; the MTU from the underlay here. */
-static struct model_network *make_base(struct networks *n, const struct network_request *req,
-				       struct err *e)
+struct model_network *network_base(const struct network_request *req, enum netopt_driver d)
 {
 	struct model_network *net = mem_alloc(sizeof(*net));
-	char now[CLOCK_TEXT_MAX], ifname[IFNAMSIZ];
-	struct ip vtep = n->d.vtep(n->d.user);
-	uint32_t under = 0, fits = 0;
+	char now[CLOCK_TEXT_MAX];
 
 	net->id = id_random();
 	net->name = mem_strdup(req->name);
-	net->driver = mem_strdup("overlay");
+	net->driver = mem_strdup(netopt_driver_name(d));
 	net->state = MODEL_NETWORK_READY;
 	net->internal = req->internal;
 	net->ipv6 = req->ipv6;
@@ -297,108 +260,29 @@ static struct model_network *make_base(struct networks *n, const struct network_
 	net->created = mem_strdup(clock_wall_text(now));
 	kv_pairs_copy(&net->options, &req->options);
 	kv_pairs_copy(&net->labels, &req->labels);
-	if (ip_is_set(vtep) &&
-	    n->d.kernel->ops->underlay(n->d.kernel, vtep, &under, ifname, NULL) == 0)
-		fits = under - (vtep.family == AF_INET ? NETWORK_OVERHEAD_V4 : NETWORK_OVERHEAD_V6);
-	parse_options(req, fits, net, e);
-	if (net->mtu == 0)
-		net->mtu = fits;
-	if (net->mtu == 0)
-		err_add(e, -EAGAIN,
-			"the underlay's MTU is not known yet (no address to reach other nodes)");
 	return net;
 }
 
 void network_create(struct networks *n, const struct network_request *req, network_done_fn done,
 		    void *user)
 {
-	struct hostnet_taken host = { 0 };
-	struct subnet_taken *taken;
-	struct create *c;
+	enum netopt_driver d = n->d.claim ? NETOPT_OVERLAY : NETOPT_BRIDGE;
 	struct err e = { 0 };
 
-	if (check_ready(n, &e) < 0) {
+	if (req->driver && *req->driver && netopt_driver_parse(req->driver, &d, &e) < 0) {
+		network_check_words(n, req, &e);
 		done(user, e.code, NULL, &e);
-		return;
-	}
-	check_words(req, &e);
-	if (req->driver && strcmp(req->driver, "overlay") != 0)
-		err_add(&e, -EINVAL, "driver %s: not available (this version has: overlay)",
-			req->driver);
-	c = mem_alloc(sizeof(*c));
-	*c = (struct create){ .n = n, .done = done, .user = user };
-	c->base = make_base(n, req, &e);
-	hostnet_read(n->d.kernel, &host, &e);
-
-	struct claim_network_request cr = {
-		.base = c->base,
-		.ask = { .subnets = &req->subnets,
-			 .gateways = &req->gateways,
-			 .ip_ranges = &req->ip_ranges,
-			 .aux = &req->aux,
-			 .ipv6 = req->ipv6 },
-		.pools = n->d.config->pools,
-		.n_pools = n->d.config->n_pools,
-		.cluster_id = mirror_cluster(n->d.mirror)->id,
-	};
-	cr.n_host_taken = hostnet_as_taken(&host, &taken);
-	cr.host_taken = taken;
-	if (e.code < 0) {
-		struct model_subnet *subnets = NULL;
-		size_t n_subnets;
-
-		/* Already refused; still say what else is wrong with the subnets, all at once. */
-		struct err more = { 0 };
-		if (subnet_resolve(&cr.ask, cr.pools, cr.n_pools, cr.cluster_id.b, taken,
-				   cr.n_host_taken, &subnets, &n_subnets, &more) < 0)
-			err_add(&e, more.code, "%s", more.text);
-		else
-			subnet_free(subnets, n_subnets);
-		done(user, e.code, NULL, &e);
-		create_free(c);
+	} else if (d == NETOPT_OVERLAY) {
+		network_create_cluster(n, req, done, user);
 	} else {
-		claim_network_create(n->d.claim, &cr, created, c);
+		network_create_local(n, req, d, done, user);
 	}
-	free(taken);
-	hostnet_done(&host);
-}
-
-/* ---- remove ---- */
-
-static void removed(void *user, int status, int64_t revision, const struct err *e)
-{
-	struct create *c = user;
-	struct networks *n = c->n;
-
-	if (status == 0) {
-		_cleanup_free_ char *key = model_key_network(n->d.config->etcd_prefix, c->base->id);
-
-		claim_forget_network(n->d.claim, c->base->id);
-		if (revision > 0)
-			mirror_apply_own(n->d.mirror, key, NULL, revision);
-	}
-	c->done(c->user, status, status == 0 ? c->base : NULL, e);
-	create_free(c);
 }
 
 void network_remove(struct networks *n, struct id id, network_done_fn done, void *user)
 {
-	struct mirror_network *net = mirror_network(n->d.mirror, id);
-	struct create *c;
-	struct err e = { 0 };
-
-	if (!net || !net->rec) {
-		err_set(&e, -ENOENT, "network not found");
-		done(user, -ENOENT, NULL, &e);
-		return;
-	}
-	if (check_ready(n, &e) < 0) {
-		done(user, e.code, NULL, &e);
-		return;
-	}
-	c = mem_alloc(sizeof(*c));
-	*c = (struct create){
-		.n = n, .done = done, .user = user, .base = model_network_dup(net->rec)
-	};
-	claim_network_remove(n->d.claim, id, removed, c);
+	if (network_local_get(n, id))
+		network_remove_local(n, id, done, user);
+	else
+		network_remove_cluster(n, id, done, user);
 }

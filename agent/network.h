@@ -57,6 +57,10 @@ void network_each(struct networks *n, void (*fn)(void *user, const struct model_
 		  void *user);
 /** network_options() - the options of its record, parsed. */
 void network_options(const struct model_network *net, struct netopt *ret);
+/** network_bridge() - name of a bridge network's device in the host's namespace; "" for other drivers. */
+void network_bridge(const struct model_network *net, char ret[IFNAMSIZ]);
+/** network_is_predefined() - bridge, host or none: there from the start, never removed. */
+bool network_is_predefined(const struct model_network *net);
 /**
  * network_egress() - the egress bridge's network, made on first use: subnet from config->egress or the first free local pool, and an IPv6 ULA /64
  * Return: 0, -ENOSPC, ...
@@ -69,7 +73,7 @@ void network_create(struct networks *n, const struct network_request *req, netwo
 		    void *user);
 /**
  * network_remove() - refuses while endpoints exist anywhere (-EBUSY, naming them), and predefined ones (-EACCES -> 403, as Docker)
- * @busy: of a local network: names an endpoint of it on this node, NULL for none (deps.busy)
+ * @done: from inside for local ones, and for what is refused at once
  */
 void network_remove(struct networks *n, struct id id, network_done_fn done, void *user);
 /**

@@ -402,6 +402,15 @@ static void choose_missing(struct resolve *r, const struct subnet_pool *pools, s
 	struct err e = { 0 };
 	struct prefix p;
 
+	if (r->req->outside) {
+		if (!family_asked(r, AF_INET))
+			err_add(&r->err, -EINVAL,
+				"an IPv4 subnet must be given: that of the segment outside");
+		if (r->req->ipv6 && !family_asked(r, AF_INET6))
+			err_add(&r->err, -EINVAL,
+				"an IPv6 subnet must be given: that of the segment outside");
+		return;
+	}
 	ula.base.len = 48;
 	if (!family_asked(r, AF_INET)) {
 		if (subnet_choose(pools, n_pools, AF_INET, r->taken, r->n_taken, &p, &e) == 0)
@@ -429,12 +438,13 @@ static void complete(struct resolve *r, struct model_subnet *s)
 
 	for (size_t i = 0; i < s->n_aux; i++)
 		reserved[i] = s->aux[i].ip;
-	if (!ip_is_set(s->gateway) && pool_pick(&p, 0, &s->gateway, NULL) < 0) {
+	if (!ip_is_set(s->gateway) && !r->req->outside && pool_pick(&p, 0, &s->gateway, NULL) < 0) {
 		err_add(&r->err, -EINVAL, "no address is left for the gateway of %s",
 			prefix_format(s->subnet, text));
 		return;
 	}
-	reserved[p.n_reserved++] = s->gateway;
+	if (ip_is_set(s->gateway))
+		reserved[p.n_reserved++] = s->gateway;
 	p.range = s->ip_range;
 	if (pool_size(&p) == 0)
 		err_add(&r->err, -EINVAL, "no address is left to hand out in %s",

@@ -35,6 +35,7 @@ struct subnet_request {
 		*ip_ranges; /* repeatable, matched to subnets by containment */
 	const struct kv_pairs *aux; /* NAME=IP, matched by containment */
 	bool ipv6;
+	bool outside; /* of a segment that is not ours (macvlan): no subnet is chosen, and no gateway made up */
 };
 /**
  * subnet_resolve() - turn a request into the subnets of a record
@@ -42,7 +43,7 @@ struct subnet_request {
  * themselves, with @taken and with what is no host's (loopback, link-local, multicast, ...), too small (> /30, IPv6 > /126),
  * IPv6 given without ipv6, IPv6 alone (no pool for the IPv4 part), ranges without subnet.
  * Missing IPv4 subnet: chosen from @pools; missing IPv6 with ->ipv6: the first free ULA /64. Missing gateway: the first host address
- * of the subnet that is no auxiliary address (Docker's rule). Order: as given; a chosen IPv4 one first, a chosen IPv6 one last.
+ * of the subnet that is no auxiliary address (Docker's rule); neither with ->outside. Order: as given; a chosen IPv4 one first, a chosen IPv6 one last.
  * @e: what it holds already is kept, the problems found are added
  * @ret_subnets: heap array, freed with subnet_free(). Untouched on failure.
  * Return: 0, -EINVAL, -ENOSPC when the pools are used up

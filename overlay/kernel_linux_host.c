@@ -22,6 +22,11 @@ void kernel_linux_taken_free(struct kernel_linux_taken *t, size_t n)
 	free(t);
 }
 
+int kernel_linux_device(struct kernel *k, const char *ifname, bool *ret_own, struct err *e)
+{
+	return knl_route_device(kernel_linux_of(k)->host, ifname, ret_own, e);
+}
+
 int kernel_linux_ifaddr(struct kernel *k, const char *ifname, struct ip *ret, struct err *e)
 {
 	return knl_route_ifaddr(kernel_linux_of(k)->host, ifname, ret, e);

@@ -13,6 +13,7 @@ struct ifname {
 	int ifindex;
 	uint32_t mtu;
 	char name[IFNAMSIZ];
+	bool own;
 };
 struct host_route {
 	struct prefix dst;
@@ -47,6 +48,20 @@ static void *grow(void *v, size_t n, size_t size)
 	return (n & (n - 1)) == 0 ? mem_grow(v, n ? n * 2 : 1, size) : v;
 }
 
+/* What is marked a local network's by its ifalias: "ovl local <key>" */
+static bool is_own(const struct nlmsghdr *h)
+{
+	static const char mark[] = "ovl local ";
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(a) == IFLA_IFALIAS)
+			return mnl_attr_get_payload_len(a) >= sizeof(mark) &&
+			       memcmp(mnl_attr_get_payload(a), mark, sizeof(mark) - 1) == 0;
+	}
+	return false;
+}
+
 static void take_link(void *user, const struct nlmsghdr *h)
 {
 	struct host *x = user;
@@ -57,7 +72,8 @@ static void take_link(void *user, const struct nlmsghdr *h)
 	if (!h || h->nlmsg_type != RTM_NEWLINK || !knl_link_parse(h, &l))
 		return;
 	x->links = grow(x->links, x->n_links, sizeof(*x->links));
-	x->links[x->n_links] = (struct ifname){ .ifindex = l.ifindex, .mtu = l.mtu };
+	x->links[x->n_links] =
+		(struct ifname){ .ifindex = l.ifindex, .mtu = l.mtu, .own = is_own(h) };
 	memcpy(x->links[x->n_links++].name, l.name, IFNAMSIZ);
 }
 
@@ -153,28 +169,24 @@ static const struct ifname *link_of(const struct host *x, int ifindex)
 	return NULL;
 }
 
-static const char *name_of(const struct host *x, int ifindex)
-{
-	const struct ifname *l = link_of(x, ifindex);
-
-	return l ? l->name : "(several)";
-}
-
 /* Prefixes that no network could want, and every host has. */
 static bool is_everywhere(struct prefix p)
 {
 	return ip_is_loopback(p.ip) || ip_is_link_local(p.ip) || ip_is_multicast(p.ip);
 }
 
+/* @l: NULL for a route with several ways. */
 static void add_taken(struct kernel_linux_taken **v, size_t *n, struct prefix p, const char *what,
-		      const char *dev)
+		      const struct ifname *l)
 {
+	struct kernel_linux_taken t = { .prefix = prefix_mask(p.ip, p.len), .own = l && l->own };
 	char text[PREFIX_TEXT_MAX];
 
+	t.who = mem_printf("%s %s dev %s", what, prefix_format(p, text), l ? l->name : "(several)");
+	if (l)
+		memcpy(t.dev, l->name, IFNAMSIZ);
 	*v = grow(*v, *n, sizeof(**v));
-	(*v)[*n].prefix = prefix_mask(p.ip, p.len);
-	(*v)[*n].who = mem_printf("%s %s dev %s", what, prefix_format(p, text), dev);
-	(*n)++;
+	(*v)[(*n)++] = t;
 }
 
 int knl_route_taken(struct knl_sock *host, struct kernel_linux_taken **ret, size_t *ret_n,
@@ -195,10 +207,10 @@ int knl_route_taken(struct knl_sock *host, struct kernel_linux_taken **ret, size
 	for (size_t i = 0; i < x.n_addrs; i++)
 		if (!is_everywhere(x.addrs[i].prefix))
 			add_taken(&v, &n, x.addrs[i].prefix, "address",
-				  name_of(&x, x.addrs[i].ifindex));
+				  link_of(&x, x.addrs[i].ifindex));
 	for (size_t i = 0; i < x.n_routes; i++)
 		if (!is_everywhere(x.routes[i].dst))
-			add_taken(&v, &n, x.routes[i].dst, "route", name_of(&x, x.routes[i].oif));
+			add_taken(&v, &n, x.routes[i].dst, "route", link_of(&x, x.routes[i].oif));
 	*ret = v;
 	*ret_n = n;
 	return 0;
@@ -240,6 +252,34 @@ int knl_route_source(struct knl_sock *host, struct ip dst, struct ip *ret, struc
 		return err_set(e, -EADDRNOTAVAIL, "no source address towards %s",
 			       ip_format(dst, text));
 	*ret = source;
+	return 0;
+}
+
+static void take_device(void *user, unsigned index, const struct nlmsghdr *h)
+{
+	bool *own = user;
+
+	(void)index;
+	if (h->nlmsg_type == RTM_NEWLINK)
+		*own = is_own(h);
+}
+
+int knl_route_device(struct knl_sock *host, const char *ifname, bool *ret_own, struct err *e)
+{
+	bool own = false;
+	int r = -ENODEV;
+
+	if (strlen(ifname) < IFNAMSIZ) {
+		knl_drop(host);
+		knl_link_get(host, ifname);
+		r = knl_send(host, take_device, &own);
+	}
+	if (r == -ENODEV)
+		return err_set(e, r, "there is no interface %s on this host", ifname);
+	if (r < 0)
+		return knl_fail(host, e, r, "cannot look for interface %s", ifname);
+	if (ret_own)
+		*ret_own = own;
 	return 0;
 }
 

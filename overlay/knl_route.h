@@ -15,6 +15,8 @@ int knl_route_taken(struct knl_sock *host, struct kernel_linux_taken **ret, size
 int knl_route_source(struct knl_sock *host, struct ip dst, struct ip *ret, struct err *e);
 /** knl_route_ifaddr() - kernel_linux_ifaddr() on this socket */
 int knl_route_ifaddr(struct knl_sock *host, const char *ifname, struct ip *ret, struct err *e);
+/** knl_route_device() - kernel_linux_device() on this socket */
+int knl_route_device(struct knl_sock *host, const char *ifname, bool *ret_own, struct err *e);
 /** knl_route_underlay() - kernel.h's underlay */
 int knl_route_underlay(struct knl_sock *host, struct ip vtep, uint32_t *ret_mtu,
 		       char ret_ifname[IFNAMSIZ], struct err *e);

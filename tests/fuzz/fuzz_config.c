@@ -26,6 +26,12 @@ static size_t read_all(const struct config_file *f)
 		n += strlen(f->etcd[i]);
 	for (unsigned i = 0; i < f->n_pools; i++)
 		n += strlen(f->pools[i].base);
+	for (unsigned i = 0; i < f->n_local_pools; i++)
+		n += strlen(f->local_pools[i].base);
+	if (f->egress && f->egress->subnet)
+		n += strlen(f->egress->subnet);
+	if (f->default_bridge && f->default_bridge->subnet)
+		n += strlen(f->default_bridge->subnet);
 	return n;
 }
 

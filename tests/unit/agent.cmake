@@ -8,3 +8,6 @@ endforeach()
 foreach(name reconcile reconcile_local)
 	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c reconcile_lab.c state_lab.c LIBS ovl_reconcile ovl_fake_kernel)
 endforeach()
+ovl_unit_test(NAME test_netopt SOURCES test_netopt.c LIBS ovl_compile)
+# hostnet_read.c is the test's own
+ovl_unit_test(NAME test_network_local SOURCES test_network_local.c LIBS ovl_agent)

@@ -111,6 +111,13 @@ static void defaults_where_nothing_is_said(void **state)
 	assert_int_equal(l->c.n_pools, 1);
 	assert_string_equal(prefix_format(l->c.pools[0].base, base), "10.0.0.0/8");
 	assert_int_equal(l->c.pools[0].len, 24);
+	assert_int_equal(l->c.n_local_pools, 16);
+	assert_string_equal(prefix_format(l->c.local_pools[0].base, base), "172.31.0.0/16");
+	assert_string_equal(prefix_format(l->c.local_pools[14].base, base), "172.17.0.0/16");
+	assert_string_equal(prefix_format(l->c.local_pools[15].base, base), "192.168.0.0/16");
+	assert_int_equal(l->c.local_pools[15].len, 20);
+	assert_false(prefix_is_set(l->c.egress_subnet));
+	assert_false(prefix_is_set(l->c.default_bridge_subnet));
 	assert_false(l->c.takeover);
 	assert_false(l->c.check_only);
 }
@@ -141,7 +148,10 @@ static void every_key_of_the_file(void **state)
 			  "takeover: true\n"
 			  "pools:\n"
 			  "  - { base: 172.20.0.0/14, size: 20 }\n"
-			  "  - { base: 'fd00::/48', size: 64 }\n",
+			  "  - { base: 'fd00::/48', size: 64 }\n"
+			  "local-pools: [ { base: 10.200.0.0/16, size: 24 } ]\n"
+			  "egress: { subnet: 10.201.0.0/24 }\n"
+			  "default-bridge:\n  subnet: 10.202.0.0/24\n",
 			  l->password);
 	write_file(l->yaml, text);
 	if (load(l, NULL) < 0)
@@ -167,6 +177,33 @@ static void every_key_of_the_file(void **state)
 	assert_int_equal(l->c.n_pools, 2);
 	assert_string_equal(prefix_format(l->c.pools[1].base, base), "fd00::/48");
 	assert_int_equal(l->c.pools[1].len, 64);
+	assert_int_equal(l->c.n_local_pools, 1);
+	assert_string_equal(prefix_format(l->c.local_pools[0].base, base), "10.200.0.0/16");
+	assert_string_equal(prefix_format(l->c.egress_subnet, base), "10.201.0.0/24");
+	assert_string_equal(prefix_format(l->c.default_bridge_subnet, base), "10.202.0.0/24");
+}
+
+static void subnets_of_local_networks(void **state)
+{
+	struct lab *l = *state;
+
+	write_file(l->yaml, "local-pools: [ { base: 10.0.0.1/8, size: 24 } ]\n"
+			    "egress: { subnet: 10.201.0.1/24 }\n"
+			    "default-bridge: { subnet: 'fd00::/64' }\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "local-pools[0].base: ");
+	assert_says(&l->e, "egress.subnet: ");
+	assert_says(&l->e, "default-bridge.subnet: fd00::/64 is not an IPv4 subnet");
+	write_file(l->yaml, "local-pools: [ { base: 10.0.0.0/8, size: 4 } ]\n"
+			    "egress: { subnet: 10.201.0.0/31 }\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "local-pools[0].size: /4 does not fit in 10.0.0.0/8");
+	assert_says(&l->e, "egress.subnet: 10.201.0.0/31 is not");
+	write_file(l->yaml, "egress: { gateway: 10.201.0.1 }\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "gateway");
+	write_file(l->yaml, "egress: {}\n");
+	assert_int_equal(load(l, NULL), 0);
 }
 
 static void flags_win_over_the_file(void **state)
@@ -336,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(defaults_where_nothing_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_key_of_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flags_win_over_the_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(subnets_of_local_networks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_bad_values_are_told_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_numbers_in_their_range, set_up,
 						tear_down),

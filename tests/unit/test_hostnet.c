@@ -68,12 +68,21 @@ static void as_the_overlap_check_wants_them(void **state)
 	struct subnet_taken *v = NULL;
 
 	(void)state;
-	assert_int_equal(hostnet_as_taken(&t, &v), 0);
+	assert_int_equal(hostnet_as_taken(&t, NULL, &v), 0);
 	free(v);
 	hostnet_nameservers("nameserver 10.0.0.53\nnameserver 10.0.0.54\n", &t);
-	assert_int_equal(hostnet_as_taken(&t, &v), 2);
+	assert_int_equal(hostnet_as_taken(&t, NULL, &v), 2);
 	assert_true(prefix_eq(v[1].prefix, t.v[1].prefix));
 	assert_string_equal(v[1].who, "nameserver 10.0.0.54");
+	free(v);
+	/* Our own bridges do not count; for a network on eth0's segment, nor does what is there. */
+	hostnet_add(&t, (struct prefix){ ip_v4(0x0a000000), 24 }, "address", "eth0", false);
+	hostnet_add(&t, (struct prefix){ ip_v4(0x0a010000), 24 }, "route", "ovl0", true);
+	hostnet_add(&t, (struct prefix){ ip_v4(0x0a020000), 24 }, "route", "eth1", false);
+	assert_int_equal(hostnet_as_taken(&t, NULL, &v), 4);
+	free(v);
+	assert_int_equal(hostnet_as_taken(&t, "eth0", &v), 1);
+	assert_string_equal(v[0].who, "route");
 	free(v);
 	hostnet_done(&t);
 }

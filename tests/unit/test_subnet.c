@@ -311,6 +311,38 @@ static void no_ipv4_pool(void **state)
 	strv_done(&subnets);
 }
 
+/* Of a segment outside: nothing is made up, and what stands there already is not asked for. */
+static void outside(void **state)
+{
+	struct strv subnets = { 0 }, gateways = { 0 };
+	struct subnet_request req = {
+		.subnets = &subnets, .gateways = &gateways, .outside = true, .ipv6 = true
+	};
+	struct model_subnet *s;
+	struct err e = { 0 };
+	size_t n;
+
+	(void)state;
+	assert_int_equal(subnet_resolve(&req, some_pools, ARRAY_SIZE(some_pools), cluster, NULL, 0,
+					&s, &n, &e),
+			 -EINVAL);
+	assert_string_equal(e.text, "an IPv4 subnet must be given: that of the segment outside; "
+				    "an IPv6 subnet must be given: that of the segment outside");
+	req.ipv6 = false;
+	e = (struct err){ 0 };
+	strv_add(&subnets, "10.99.0.0/24");
+	assert_int_equal(subnet_resolve(&req, NULL, 0, cluster, NULL, 0, &s, &n, &e), 0);
+	assert_int_equal(n, 1);
+	assert_false(ip_is_set(s[0].gateway));
+	subnet_free(s, n);
+	strv_add(&gateways, "10.99.0.254");
+	assert_int_equal(subnet_resolve(&req, NULL, 0, cluster, NULL, 0, &s, &n, &e), 0);
+	assert_int_equal(s[0].gateway.b[3], 254);
+	subnet_free(s, n);
+	strv_done(&subnets);
+	strv_done(&gateways);
+}
+
 static void too_many(void **state)
 {
 	struct strv subnets = { 0 };
@@ -344,6 +376,7 @@ int main(void)
 		cmocka_unit_test(bad_requests),
 		cmocka_unit_test(added_to_what_is_there),
 		cmocka_unit_test(no_ipv4_pool),
+		cmocka_unit_test(outside),
 		cmocka_unit_test(too_many),
 	};
 
