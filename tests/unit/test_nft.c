@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include "base/mem.h"
 #include "overlay/nft_elem.h"
+#include "overlay/nft_host.h"
 #include "overlay/nft_known.h"
 #include "overlay/nft_skel.h"
 
@@ -62,6 +63,70 @@ static void test_keys(void **state)
 	assert_true(ip_eq(a, guard("", "02:00:00:00:00:00", "2001:db8::1").ip));
 }
 
+/* The other kinds of port security. */
+static void test_guard_kinds(void **state)
+{
+	struct state_guard g = guard("ovp0123456789a", "02:42:0a:00:00:02", NULL), back;
+	const char *set;
+
+	(void)state;
+	g.security = STATE_SECURE_MAC;
+	struct nft_key k = nft_elem_guard(&g, &set);
+	assert_string_equal(set, "loose");
+	assert_int_equal(k.len, 24);
+	g.security = STATE_SECURE_OFF;
+	k = nft_elem_guard(&g, &set);
+	assert_string_equal(set, "free");
+	assert_int_equal(k.len, IFNAMSIZ);
+	assert_int_equal(nft_elem_to_guard(&k, &back), 0);
+	assert_string_equal(back.port, g.port);
+	assert_int_equal(back.security, STATE_SECURE_OFF);
+	assert_true(mac_is_zero(back.mac));
+}
+
+static struct ip addr(const char *text)
+{
+	struct ip a;
+
+	assert_int_equal(ip_parse(text, &a, NULL), 0);
+	return a;
+}
+
+/* The parts of a key, each filled up to 4 bytes, in the order in which the rules load them. */
+static void test_host_ops(void **state)
+{
+	static const uint8_t key[] = { 6, 0, 0, 0, 192, 0, 2, 1, 0x1f, 0x90, 0, 0 },
+			     data[] = { 10, 1, 0, 2, 0, 80, 0, 0 };
+	const struct state_elem elem =
+		state_elem_publish(IPPROTO_TCP, addr("192.0.2.1"), 8080, addr("10.1.0.2"), 80);
+	struct kernel_elem_op op = { .elem = elem };
+	struct nft_elem_op ret;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(nft_host_op(&op, &ret, &e), 0);
+	assert_string_equal(ret.set, "publish4");
+	assert_int_equal(ret.family, NFPROTO_INET);
+	assert_int_equal(ret.key.len, sizeof(key));
+	assert_memory_equal(ret.key.b, key, sizeof(key));
+	assert_int_equal(ret.data.len, sizeof(data));
+	assert_memory_equal(ret.data.b, data, sizeof(data));
+	op.elem = state_elem_member(addr("fd01::2"), "ovl0");
+	assert_int_equal(nft_host_op(&op, &ret, &e), 0);
+	assert_string_equal(ret.set, "member6");
+	assert_int_equal(ret.key.len, 32);
+	assert_int_equal(ret.data.len, 0);
+	op.elem = state_elem_ifname(STATE_SET_NOICC, "ovp1");
+	assert_int_equal(nft_host_op(&op, &ret, &e), 0);
+	assert_int_equal(ret.family, NFPROTO_BRIDGE);
+	op.elem = elem;
+	op.elem.to = addr("fd01::2"); /* of another family than the address it is for */
+	assert_int_equal(nft_host_op(&op, &ret, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "8080"));
+	op.elem.set = STATE_SETS;
+	assert_int_equal(nft_host_op(&op, &ret, NULL), -EINVAL);
+}
+
 static void test_known(void **state)
 {
 	struct state_guard a4 = guard("ve1", "02:42:0a:00:00:02", "10.0.0.2");
@@ -88,10 +153,10 @@ static void test_known(void **state)
 }
 
 /* Rules stand in chains and name sets, chains and counters of their own table. */
-static bool has_set(const struct nft_table_def *t, const char *name)
+static bool has_set(const struct nft_table_def *t, const char *name, bool map)
 {
 	for (size_t i = 0; i < t->n_sets; i++) {
-		if (strcmp(t->sets[i].name, name) == 0)
+		if (strcmp(t->sets[i].name, name) == 0 && (t->sets[i].data_len > 0) == map)
 			return true;
 	}
 	return false;
@@ -116,8 +181,8 @@ static void check_rules(const struct nft_table_def *t)
 		assert_true(chain < t->n_chains && chain >= last);
 		last = chain;
 		for (const struct nft_op *op = t->rules[i].ops; op->kind != NFT_OP_END; op++) {
-			if (op->kind == NFT_OP_LOOKUP)
-				assert_true(has_set(t, op->s));
+			if (op->kind == NFT_OP_LOOKUP || op->kind == NFT_OP_MAP)
+				assert_true(has_set(t, op->s, op->kind == NFT_OP_MAP));
 			if (op->kind == NFT_OP_COUNT)
 				assert_string_equal(op->s, t->counter);
 			if (op->kind == NFT_OP_VERDICT && op->s)
@@ -134,6 +199,7 @@ static void test_skeletons(void **state)
 	check_rules(&nft_skel_overlay);
 	check_rules(&nft_skel_bridge);
 	check_rules(&nft_skel_host);
+	check_rules(&nft_skel_host_bridge);
 	struct nftnl_rule *r = nft_rule_new(nft_skel_host.family, nft_skel_host.rules[0].chain,
 					    nft_skel_host.rules[0].ops, &p);
 	_cleanup_free_ char *text = nft_rule_text(r);
@@ -146,8 +212,8 @@ static void test_skeletons(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_keys),	  cmocka_unit_test(test_guard_kinds),
+		cmocka_unit_test(test_host_ops),  cmocka_unit_test(test_known),
 		cmocka_unit_test(test_skeletons),
 	};
 
