@@ -75,10 +75,12 @@ static void add_filter(struct round *r, const struct knl_conntrack_filter *f)
 
 static void done_round(struct round *r)
 {
-	struct wanted *w, *tmp;
+	struct wanted *w = r->wanted, *next;
 
-	HASH_ITER(hh, r->wanted, w, tmp) {
-		HASH_DEL(r->wanted, w);
+	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
+	HASH_CLEAR(hh, r->wanted);
+	for (; w; w = next) {
+		next = w->hh.next;
 		free(w);
 	}
 	free(r->waiters.v);

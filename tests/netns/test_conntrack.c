@@ -185,9 +185,9 @@ static void test_joined(void **state)
 	struct fixture other[20];
 
 	memset(other, 0, sizeof(other));
-	for (uint16_t i = 0; i < ARRAY_SIZE(other); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++)
 		flow("10.1.0.1", "10.1.0.2", (uint16_t)(5000 + i));
-	for (uint16_t i = 0; i < ARRAY_SIZE(other); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(other); i++) {
 		struct knl_conntrack_filter v =
 			filter("10.1.0.2", IPPROTO_UDP, (uint16_t)(5000 + i));
 
