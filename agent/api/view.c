@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/containers.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -60,22 +61,6 @@ static void put_ipam(cJSON *j, const struct model_network *rec)
 		}
 		cJSON_AddItemToArray(config, item);
 	}
-}
-
-/* What was asked for, and what was chosen where nothing was (as Docker shows its overlay's VXLAN id). */
-static void put_options(cJSON *j, const struct model_network *rec)
-{
-	_cleanup_kv_pairs_ struct kv_pairs p = { 0 };
-	char text[16];
-
-	kv_pairs_copy(&p, &rec->options);
-	snprintf(text, sizeof(text), "%u", rec->vni);
-	if (rec->vni)
-		kv_pairs_set(&p, "vni", text);
-	snprintf(text, sizeof(text), "%u", rec->mtu);
-	if (rec->mtu)
-		kv_pairs_set(&p, "mtu", text);
-	json_put_pairs(j, "Options", &p);
 }
 
 /* Names already used as keys of Containers; two endpoints of one name would hide each other in JSON. */
@@ -140,6 +125,24 @@ static void put_local_only(void *user, const struct local_endpoint *local)
 		put_container(c, NULL, local);
 }
 
+/* Containers of `ovlctl run` on the networks host and none have no endpoints; shown as Docker shows its own. */
+static void put_by_mode(void *user, const struct container *c)
+{
+	static const char *const empty[] = { "EndpointID", "MacAddress", "IPv4Address",
+					     "IPv6Address" };
+	struct containers_of *co = user;
+	char short_id[ID_SHORT_MAX];
+	cJSON *j;
+
+	if (!c->mode || strcmp(c->mode, co->net->name) != 0)
+		return;
+	j = cJSON_AddObjectToObject(co->to, c->name);
+	json_put_str(j, "Name", c->name);
+	for (size_t i = 0; i < ARRAY_SIZE(empty); i++)
+		json_put_str(j, empty[i], "");
+	json_put_str(j, "Node", view_node_name(co->ctx, node_id(co->ctx->node), short_id));
+}
+
 static void put_containers(cJSON *j, const struct api_context *ctx, const struct model_network *net)
 {
 	const struct mirror_network *mn = mirror_network(ctx->mirror, net->id);
@@ -153,6 +156,8 @@ static void put_containers(cJSON *j, const struct api_context *ctx, const struct
 			put_container(&c, ep->rec, endpoint_get(ctx->endpoints, ep->rec->id));
 	}
 	endpoint_each(ctx->endpoints, put_local_only, &c);
+	if (strcmp(net->driver, "host") == 0 || strcmp(net->driver, "null") == 0)
+		containers_each(ctx->containers, put_by_mode, &c);
 	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
 	s = c.seen;
 	HASH_CLEAR(hh, c.seen);
@@ -220,7 +225,7 @@ cJSON *view_network(const struct api_context *ctx, const struct model_network *r
 		put_containers(j, ctx, rec);
 	else
 		cJSON_AddObjectToObject(j, "Containers");
-	put_options(j, rec);
+	view_put_options(j, rec);
 	json_put_pairs(j, "Labels", &rec->labels);
 	return j;
 }

@@ -15,6 +15,8 @@ size_t view_count_endpoints(const struct api_context *ctx, const struct model_ne
 cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint *rec,
 		     const struct local_endpoint *local);
 cJSON *view_node(const struct api_context *ctx, const struct mirror_node *node);
+/** view_put_options() - "Options": as asked for, and those in force. */
+void view_put_options(cJSON *j, const struct model_network *net);
 /** view_info() - GET /info. */
 cJSON *view_info(const struct api_context *ctx);
 /** view_info_host() - its part about this host alone, added to @j. */

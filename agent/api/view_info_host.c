@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/surroundings.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "overlay/state.h"
@@ -104,6 +105,45 @@ static void put_published(cJSON *j, const struct host_info *h)
 	json_put_u64(o, "Ports", h->n_ports);
 }
 
+/* ---- surroundings: what of this host is not ours, but in our way ---- */
+
+static void put_switched(cJSON *j, const struct api_context *ctx)
+{
+	static const char *const names[] = { "net.ipv4.ip_forward",
+					     "net.ipv6.conf.all.forwarding" };
+	cJSON *list = cJSON_AddArrayToObject(j, "SwitchedOn");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *key = mem_printf("sysctl:%s", names[i]);
+		_cleanup_free_ char *was = NULL;
+
+		if (local_get(ctx->local, key, &was) == 0 && strcmp(was, "0") == 0)
+			cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+	}
+}
+
+static void put_surroundings(cJSON *j, const struct api_context *ctx)
+{
+	const struct coexist_finding *v = NULL;
+	cJSON *o, *list;
+	size_t n;
+
+	if (!ctx->surroundings)
+		return;
+	o = cJSON_AddObjectToObject(j, "Surroundings");
+	json_put_str(o, "Firewalld", surroundings_firewalld(ctx->surroundings));
+	list = cJSON_AddArrayToObject(o, "Findings");
+	n = surroundings_findings(ctx->surroundings, &v);
+	for (size_t i = 0; i < n; i++) {
+		cJSON *item = cJSON_CreateObject();
+
+		json_put_str(item, "Level", v[i].level == COEXIST_PROBLEM ? "problem" : "note");
+		json_put_str(item, "What", v[i].what);
+		json_put_str_opt(item, "Cure", v[i].cure);
+		cJSON_AddItemToArray(list, item);
+	}
+}
+
 void view_info_host(const struct api_context *ctx, cJSON *j)
 {
 	struct host_info h = { .ctx = ctx, .info = j, .conflicts = cJSON_CreateArray() };
@@ -112,5 +152,7 @@ void view_info_host(const struct api_context *ctx, cJSON *j)
 	endpoint_each(ctx->endpoints, count_ports, &h);
 	json_put_u64(j, "LocalNetworks", h.n_local);
 	put_published(j, &h);
+	put_switched(j, ctx);
+	put_surroundings(j, ctx);
 	cJSON_AddItemToObject(j, "Conflicts", h.conflicts);
 }

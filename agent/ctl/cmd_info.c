@@ -82,7 +82,7 @@ static void print_reconcile(const cJSON *r)
 static void print_host(const cJSON *j)
 {
 	const cJSON *egress = json_get(j, "Egress"), *published = json_get(j, "Published");
-	const cJSON *subnet;
+	const cJSON *subnet, *item;
 
 	if (egress) {
 		label("Way out of overlays:");
@@ -92,7 +92,29 @@ static void print_host(const cJSON *j)
 		printf("\n");
 	}
 	label("Published ports:");
-	printf("%llu\n", count(published, "Ports"));
+	printf("%llu, %llu connections and %llu UDP clients relayed\n", count(published, "Ports"),
+	       count(published, "TcpRelays"), count(published, "UdpRelays"));
+	cJSON_ArrayForEach(item, json_get(j, "SwitchedOn")) {
+		label(item == json_get(j, "SwitchedOn")->child ? "Switched on:" : "");
+		printf("%s\n", cJSON_IsString(item) ? item->valuestring : "");
+	}
+}
+
+static void print_surroundings(const cJSON *s)
+{
+	const cJSON *f;
+
+	if (!s)
+		return;
+	text("firewalld:", ctl_text(s, "Firewalld"));
+	cJSON_ArrayForEach(f, json_get(s, "Findings")) {
+		bool problem = strcmp(ctl_text(f, "Level"), "problem") == 0;
+
+		label(problem ? "WARNING:" : "Note:");
+		printf("%s\n", ctl_text(f, "What"));
+		if (*ctl_text(f, "Cure"))
+			text("  to do:", ctl_text(f, "Cure"));
+	}
 }
 
 static void print_conflicts(const cJSON *list)
@@ -130,6 +152,7 @@ static void print_info(const cJSON *j)
 	label("Endpoints:");
 	printf("%llu, %llu on this node\n", count(j, "Endpoints"), count(j, "LocalEndpoints"));
 	print_host(j);
+	print_surroundings(json_get(j, "Surroundings"));
 	print_conflicts(json_get(j, "Conflicts"));
 	print_reconcile(json_get(j, "Reconcile"));
 	if (json_get(j, "ForeignVxlanDropped")) {

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/publish.h"
+#include "agent/surroundings.h"
 #include "base/mem.h"
 #include "overlay/kernel_linux.h"
 
@@ -35,6 +37,8 @@ void modules_init(struct modules *m, uv_loop_t *loop, const char *socket)
 		.cluster = (struct cluster *)m,
 		.events = events_new(),
 		.containers = (struct containers *)m,
+		.publishes = (struct publishes *)m,
+		.surroundings = (struct surroundings *)m,
 		.user = m,
 	};
 }
@@ -309,6 +313,21 @@ void network_each(struct networks *n, void (*fn)(void *user, const struct model_
 		fn(user, net->rec);
 }
 
+/* As if bridges were made with these. */
+void network_options(const struct model_network *net, struct netopt *ret)
+{
+	*ret = (struct netopt){ .driver = strcmp(net->driver, "bridge") == 0  ? NETOPT_BRIDGE :
+					  strcmp(net->driver, "macvlan") == 0 ? NETOPT_MACVLAN :
+					  strcmp(net->driver, "overlay") == 0 ? NETOPT_OVERLAY :
+										NETOPT_NULL,
+				.icc = true,
+				.gateway_mode = NETOPT_ROUTED,
+				.security = STATE_SECURE_MAC,
+				.host_binding4 = ip_v4(0x7f000001),
+				.parent = "eth7",
+				.mode = "vepa" };
+}
+
 static void answer_network(struct modules *m)
 {
 	network_done_fn done = (network_done_fn)m->done;
@@ -381,6 +400,41 @@ void endpoint_disconnect(struct endpoints *es, struct id network, const char *ta
 	later(M(es), answer_endpoint, (void *)done, user);
 }
 
+/* ---- surroundings ---- */
+
+void publishes_stats(const struct publishes *ps, struct publish_stats *ret)
+{
+	(void)ps;
+	*ret = (struct publish_stats){ .ports = 4, .tcp_relays = 2, .udp_relays = 1 };
+}
+
+const char *surroundings_firewalld(const struct surroundings *s)
+{
+	(void)s;
+	return "zone ovl: ovl0";
+}
+
+size_t surroundings_findings(const struct surroundings *s, const struct coexist_finding **ret)
+{
+	static const struct coexist_finding v[] = {
+		{ COEXIST_NOTE, (char *)"FORWARD drops", NULL },
+		{ COEXIST_PROBLEM, (char *)"INPUT drops 4789", (char *)"iptables -I INPUT" },
+	};
+
+	(void)s;
+	*ret = v;
+	return ARRAY_SIZE(v);
+}
+
+int local_get(struct local *l, const char *name, char **ret_value)
+{
+	(void)l;
+	if (strcmp(name, "sysctl:net.ipv4.ip_forward") != 0)
+		return -ENOENT;
+	*ret_value = mem_strdup("0");
+	return 0;
+}
+
 /* ---- containers ---- */
 
 const struct container *containers_get(const struct containers *cs, const char *name)
@@ -388,6 +442,13 @@ const struct container *containers_get(const struct containers *cs, const char *
 	const struct container *c = M(cs)->container;
 
 	return c && strcmp(c->name, name) == 0 ? c : NULL;
+}
+
+void containers_each(const struct containers *cs, void (*fn)(void *user, const struct container *c),
+		     void *user)
+{
+	if (M(cs)->container)
+		fn(user, M(cs)->container);
 }
 
 /* ---- nodes, cluster ---- */

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/json.h"
@@ -39,7 +40,7 @@ static struct model_network *make_local(struct api_lab *f, const char *name, con
 
 	free(rec->driver);
 	rec->driver = mem_strdup(driver);
-	rec->vni = 0;
+	rec->vni = rec->mtu = 0;
 	return rec;
 }
 
@@ -73,6 +74,44 @@ static void test_local_networks(void **state)
 	assert_string_equal(f->m.asked, "idle");
 }
 
+/* What was asked for under any name, and what is in force. */
+static void test_options(void **state)
+{
+	struct api_lab *f = *state;
+	struct model_network *own = make_local(f, "own", "bridge");
+	char id[ID_SHORT_MAX], want[32];
+
+	kv_pairs_set(&own->options, "com.docker.network.bridge.enable_icc", "1");
+	make_local(f, "seg", "macvlan")->mtu = 1400;
+	api_lab_ask(f, "GET", "/networks/own", NULL);
+	snprintf(want, sizeof(want), "ovl-%.11s", id_short(own->id, id));
+	assert_string_equal(api_lab_text(f->reply, "Options/bridge.name"), want);
+	api_lab_expect(f, 200,
+		       "\"icc\":\"true\",\"masquerade\":\"false\",\"gateway-mode\":\"routed\","
+		       "\"port-security\":\"mac\",\"host-binding-ipv4\":\"127.0.0.1\"");
+	api_lab_expect(f, 200, "\"com.docker.network.bridge.enable_icc\":\"1\"");
+	api_lab_ask(f, "GET", "/networks/seg", NULL);
+	api_lab_expect(f, 200,
+		       "\"Options\":{\"mtu\":\"1400\",\"parent\":\"eth7\",\"mode\":\"vepa\"}");
+}
+
+/* Containers without endpoints, as Docker shows them. */
+static void test_host_network(void **state)
+{
+	struct container c = { .name = (char *)"h1", .mode = (char *)"host" };
+	struct api_lab *f = *state;
+
+	make_local(f, "host", "host");
+	make_local(f, "none", "null");
+	f->m.container = &c;
+	api_lab_ask(f, "GET", "/networks/host", NULL);
+	api_lab_expect(f, 200, "\"Containers\":{\"h1\":{\"Name\":\"h1\",\"EndpointID\":\"\",");
+	api_lab_expect(f, 200, "\"Options\":{}");
+	api_lab_ask(f, "GET", "/networks/none", NULL);
+	api_lab_expect(f, 200, "\"Containers\":{}");
+	f->m.container = NULL;
+}
+
 static void test_published(void **state)
 {
 	static struct model_publish v[] = {
@@ -104,7 +143,13 @@ static void test_info_host(void **state)
 	const cJSON *c;
 
 	api_lab_ask(f, "GET", "/info", NULL);
-	api_lab_expect(f, 200, "\"LocalNetworks\":0,\"Published\":{\"Ports\":0");
+	api_lab_expect(f, 200, "\"LocalNetworks\":0,\"Published\":{\"Ports\":0}");
+	api_lab_expect(f, 200, "\"SwitchedOn\":[\"net.ipv4.ip_forward\"]");
+	api_lab_expect(
+		f, 200,
+		"\"Surroundings\":{\"Firewalld\":\"zone ovl: ovl0\",\"Findings\":[{\"Level\":"
+		"\"note\",\"What\":\"FORWARD drops\"},{\"Level\":\"problem\",\"What\":"
+		"\"INPUT drops 4789\",\"Cure\":\"iptables -I INPUT\"}]}");
 	api_lab_expect(f, 200, "\"Conflicts\":[]");
 	assert_null(json_get(f->reply, "Egress"));
 	make_local(f, "egress", "egress");
@@ -114,7 +159,7 @@ static void test_info_host(void **state)
 	f->m.locals[0]->publish = v;
 	f->m.locals[0]->n_publish = ARRAY_SIZE(v);
 	api_lab_ask(f, "GET", "/info", NULL);
-	api_lab_expect(f, 200, "\"LocalNetworks\":3,\"Published\":{\"Ports\":3");
+	api_lab_expect(f, 200, "\"LocalNetworks\":3,\"Published\":{\"Ports\":3}");
 	assert_string_equal(api_lab_text(f->reply, "Egress/Interface"), "ovl-gw");
 	assert_string_equal(api_lab_text(f->reply, "Egress/Subnets/0"), "172.20.0.0/16");
 	c = json_get(f->reply, "Conflicts");
@@ -130,10 +175,8 @@ static void test_info_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_connect_shared),
-		T(test_local_networks),
-		T(test_published),
-		T(test_info_host),
+		T(test_connect_shared), T(test_local_networks), T(test_options),
+		T(test_host_network),	T(test_published),	T(test_info_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

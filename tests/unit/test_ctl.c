@@ -117,6 +117,22 @@ static void get_version(struct api_call *call, void *user)
 	api_reply_json(call, 200, cJSON_Parse("{\"Version\":\"9.8.7\"}"));
 }
 
+static void get_info(struct api_call *call, void *user)
+{
+	(void)user;
+	api_reply_json(
+		call, 200,
+		cJSON_Parse("{\"Node\":{\"Name\":\"node1\"},\"Networks\":2,\"LocalNetworks\":3,"
+			    "\"Egress\":{\"Interface\":\"ovl-gw\",\"Subnets\":[\"172.31.0.0/16\"]},"
+			    "\"Published\":{\"Ports\":7,\"TcpRelays\":1},"
+			    "\"SwitchedOn\":[\"net.ipv4.ip_forward\"],"
+			    "\"Surroundings\":{\"Firewalld\":\"not running\",\"Findings\":["
+			    "{\"Level\":\"problem\",\"What\":\"INPUT drops\",\"Cure\":\"do it\"}]},"
+			    "\"Conflicts\":[{\"Network\":\"a\",\"Other\":\"a\",\"SameName\":true,"
+			    "\"Subnet\":\"10.0.0.0/8\"},{\"Network\":\"b\",\"Other\":\"c\","
+			    "\"SameName\":false,\"Subnet\":\"10.0.0.0/8\"}]}"));
+}
+
 static void get_events(struct api_call *call, void *user)
 {
 	struct fixture *f = user;
@@ -175,6 +191,7 @@ static const struct api_route routes[] = {
 	{ "POST", "/networks/{id}/connect", API_BODY_REQUIRED, post_connect },
 	{ "GET", "/nodes", API_BODY_NONE, get_nodes },
 	{ "GET", "/version", API_BODY_NONE, get_version },
+	{ "GET", "/info", API_BODY_NONE, get_info },
 	{ "GET", "/events", API_BODY_NONE, get_events },
 };
 
@@ -473,6 +490,25 @@ static void test_run_usage(void **state)
 	has(f->out, "parent=DEVICE");
 }
 
+static void test_info(void **state)
+{
+	static const char *const want[] = {
+		"Networks:               2, and 3 of this node\n",
+		"Way out of overlays:    ovl-gw 172.31.0.0/16\n",
+		"Published ports:        7, 1 connections and 0 UDP clients relayed\n",
+		"Switched on:            net.ipv4.ip_forward\n",
+		"firewalld:              not running\n",
+		"WARNING:                INPUT drops\n  to do:                do it\n",
+		"Conflicts:              network a of this node and network a of the cluster share a name, and overlap (10.0.0.0/8)\n",
+		"network b of this node and network c of the cluster overlap (10.0.0.0/8)\n",
+	};
+	struct fixture *f = *state;
+
+	run(f, 0, "info");
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		has(f->out, want[i]);
+}
+
 static void test_prune(void **state)
 {
 	struct fixture *f = *state;
@@ -542,8 +578,9 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_ls),    T(test_nodes),	  T(test_create), T(test_several), T(test_connect),
-		T(test_ports), T(test_run_usage), T(test_prune),  T(test_words),   T(test_events),
+		T(test_ls),	 T(test_nodes), T(test_create),	   T(test_several),
+		T(test_connect), T(test_ports), T(test_run_usage), T(test_info),
+		T(test_prune),	 T(test_words), T(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
