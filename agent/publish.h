@@ -16,7 +16,7 @@
 
 #define PUBLISH_PORTS_MAX 20000 /* reservations in all */
 #define PUBLISH_RELAYS_MAX \
-	1024 /* TCP connections, and UDP clients, relayed at a time; more are refused */
+	1024 /* TCP connections, and as many UDP clients, relayed at a time; more are refused */
 #define PUBLISH_UDP_IDLE_MS 60000
 #define PUBLISH_RELAY_BUFFER 65536 /* bytes per direction; the reader is stopped meanwhile */
 
@@ -32,10 +32,11 @@ void publishes_close(struct publishes *ps);
  * @strict: false at start: a port that cannot be bound (somebody took it meanwhile) is logged and left, the translation goes on
  * Return: 0; -EADDRINUSE: "port 8080/tcp is published by container web already" or "... in use by nginx (pid 123)"; -EADDRNOTAVAIL: the address is
  * not this host's; -ENOSPC; -EMFILE. Again for the same owner and list: nothing is done.
+ * Another list takes the place of the owner's, which is gone when that fails; an empty one releases.
  */
 int publish_reserve(struct publishes *ps, struct id owner, const char *who,
 		    struct model_publish *want, size_t n, bool strict, struct err *e);
-/** publish_target() - where the relays of @owner lead: the container's addresses, reachable from the host; unset: relay nothing. */
+/** publish_target() - where the relays of @owner lead: the container's addresses, reachable from the host; unset: relay nothing. A change cuts them. */
 void publish_target(struct publishes *ps, struct id owner, struct ip ip4, struct ip ip6);
 /** publish_release() - close all of the owner's; unknown owners are no error. */
 void publish_release(struct publishes *ps, struct id owner);

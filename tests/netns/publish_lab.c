@@ -77,7 +77,8 @@ static const struct service {
 } tcp_services[] = { { LAB_ECHO, echo },
 		     { LAB_COUNT, count },
 		     { LAB_SOURCE, source },
-		     { LAB_BYE, bye } };
+		     { LAB_BYE, bye },
+		     { LAB_MUTE, NULL } };
 
 struct conn {
 	void (*serve)(int fd);
@@ -131,7 +132,7 @@ static void run_services(struct conn *v, size_t n, int udp)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < n; i++)
-		if (pthread_create(&t, NULL, accept_all, &v[i]) != 0)
+		if (v[i].serve && pthread_create(&t, NULL, accept_all, &v[i]) != 0)
 			_exit(1);
 	echo_udp(udp);
 }

@@ -12,6 +12,7 @@
 #define LAB_COUNT 8 /* TCP: reads to the end, answers with the number of bytes */
 #define LAB_SOURCE 9 /* TCP: sends LAB_SOURCE_BYTES, lab_sent() so far */
 #define LAB_BYE 10 /* TCP: sends "bye" and closes */
+#define LAB_MUTE 12 /* TCP: the kernel answers, nobody accepts */
 #define LAB_CLOSED 11 /* nobody listens */
 #define LAB_SOURCE_BYTES ((size_t)64 << 20)
 #define LAB_WAIT_MS 20000

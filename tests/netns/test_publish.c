@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 #include "base/mem.h"
@@ -282,6 +283,28 @@ static void test_too_many(void **state)
 	free(v);
 }
 
+static void test_no_more_descriptors(void **state)
+{
+	struct lab *l = *state;
+	unsigned fds = count_fds(l);
+	struct model_publish v[100];
+	struct rlimit old, low;
+	struct err e = { 0 };
+	int r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = lab_port(i % 2 ? IPPROTO_UDP : IPPROTO_TCP, "", 0, (uint16_t)(i + 1));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_true(old.rlim_cur > 256); /* raised */
+	low = (struct rlimit){ .rlim_cur = fds + 50, .rlim_max = old.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &low);
+	r = publish_reserve(l->ps, l->web, "web", v, ARRAY_SIZE(v), true, &e);
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(r, -EMFILE);
+	assert_non_null(strstr(err_text(&e), "too many open files"));
+	assert_int_equal(lab_fds(), fds);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, publish_lab_setup, publish_lab_teardown)
 
 int main(void)
@@ -298,6 +321,7 @@ int main(void)
 		TEST(test_sctp),
 		TEST(test_begun_anew),
 		TEST(test_too_many),
+		TEST(test_no_more_descriptors),
 	};
 	int r;
 

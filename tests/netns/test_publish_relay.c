@@ -430,6 +430,25 @@ static void test_udp_no_more_than_allowed(void **state)
 		close(fd[i]);
 }
 
+static void test_tcp_no_more_than_allowed(void **state)
+{
+	struct lab *l = *state;
+	int fd[PUBLISH_RELAYS_MAX + 6];
+
+	lab_publish(l, l->web, tcp(LAB_MUTE), "10.2.0.2", "");
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++) {
+		fd[i] = lab_socket(SOCK_STREAM, "::1", PORT);
+		uv_run(&l->loop, UV_RUN_NOWAIT);
+	}
+	lab_wait(l, six_refused);
+	assert_int_equal(lab_stats(l).tcp_relays, PUBLISH_RELAYS_MAX);
+	assert_int_equal(lab_stats(l).refused, 6);
+	for (size_t i = 0; i < ARRAY_SIZE(fd); i++)
+		close(fd[i]);
+	publish_release(l->ps, l->web);
+	assert_int_equal(lab_stats(l).tcp_relays, 0);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, publish_lab_setup, publish_lab_teardown)
 
 int main(void)
@@ -449,6 +468,7 @@ int main(void)
 		TEST(test_udp_refused_by_the_container),
 		TEST(test_udp_idle),
 		TEST(test_udp_no_more_than_allowed),
+		TEST(test_tcp_no_more_than_allowed),
 	};
 	int r;
 
