@@ -5,19 +5,6 @@
 
 #include "agent/compile_priv.h"
 
-#define NAME_DIGITS 11 /* of the network's id, in "ovl-<id>" */
-
-static void set_name(const struct compile_local_input *in, struct state_net *n)
-{
-	char hex[ID_SHORT_MAX];
-
-	if (in->opt->bridge[0])
-		snprintf(n->bridge, sizeof(n->bridge), "%s", in->opt->bridge);
-	else
-		snprintf(n->bridge, sizeof(n->bridge), "ovl-%.*s", NAME_DIGITS,
-			 id_short(in->network->id, hex));
-}
-
 static void set_bridge(const struct compile_local_input *in, struct state_net *n)
 {
 	n->bridge_exists = n->bridge_up = n->localnet_ok = true;
@@ -137,7 +124,7 @@ static void set_kind(const struct compile_local_input *in, struct state_net *n)
 		n->uplink_mtu = in->mtu;
 		break;
 	case STATE_BRIDGE:
-		set_name(in, n);
+		netopt_bridge(in->opt, in->network->id, n->bridge);
 		set_bridge(in, n);
 		break;
 	case STATE_DIRECT:

@@ -13,6 +13,7 @@
 #include "store/model.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200 §5 */
+#define NAME_DIGITS 11 /* of a network's id in a bridge's name: what fits behind "ovl-" */
 
 static const char *const drivers[] = {
 	[NETOPT_OVERLAY] = "overlay", [NETOPT_BRIDGE] = "bridge", [NETOPT_MACVLAN] = "macvlan",
@@ -89,6 +90,16 @@ int netopt_ifname_check(const char *what, const char *name, struct err *e)
 				       name);
 	}
 	return 0;
+}
+
+void netopt_bridge(const struct netopt *o, struct id id, char ret[IFNAMSIZ])
+{
+	char hex[ID_SHORT_MAX];
+
+	if (o->bridge[0])
+		snprintf(ret, IFNAMSIZ, "%s", o->bridge);
+	else
+		snprintf(ret, IFNAMSIZ, "ovl-%.*s", NAME_DIGITS, id_short(id, hex));
 }
 
 /* ---- values ---- */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/strv.h"
 #include "overlay/state.h"
 
@@ -47,6 +48,8 @@ enum netopt_driver netopt_driver_of(const char *name);
 const char *netopt_driver_name(enum netopt_driver d);
 /** netopt_ifname_check() - 1 to 15 characters, none that the kernel refuses in an interface's name. @what: "option parent", for the error (added). Return: 0, -EINVAL. */
 int netopt_ifname_check(const char *what, const char *name, struct err *e);
+/** netopt_bridge() - name of the device of bridge network @id: as the option says, else ovl-<11 hex digits>. */
+void netopt_bridge(const struct netopt *o, struct id id, char ret[IFNAMSIZ]);
 /**
  * netopt_parse() - all problems are added to @e
  * @ipv6: raises the least MTU. Return: 0, -EINVAL. @ret is filled with defaults where nothing is said, on failure too.

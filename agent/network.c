@@ -2,7 +2,7 @@
 #include "agent/network.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/network_priv.h"
@@ -154,17 +154,12 @@ void network_options(const struct model_network *net, struct netopt *ret)
 
 void network_bridge(const struct model_network *net, char ret[IFNAMSIZ])
 {
-	char hex[ID_SHORT_MAX];
 	struct netopt o;
 
 	network_options(net, &o);
 	ret[0] = '\0';
-	if (o.driver != NETOPT_BRIDGE)
-		return;
-	if (o.bridge[0])
-		snprintf(ret, IFNAMSIZ, "%s", o.bridge);
-	else
-		snprintf(ret, IFNAMSIZ, "ovl-%.*s", ID_SHORT_LEN - 1, id_short(net->id, hex));
+	if (o.driver == NETOPT_BRIDGE)
+		netopt_bridge(&o, net->id, ret);
 }
 
 bool network_is_predefined(const struct model_network *net)
@@ -218,7 +213,8 @@ bool network_name_is_reserved(const char *name)
 	return false;
 }
 
-void network_check_words(struct networks *n, const struct network_request *req, struct err *e)
+void network_check_words(struct networks *n, const struct network_request *req, bool cluster,
+			 struct err *e)
 {
 	const struct model_network *other;
 	struct mirror_network *mn;
@@ -236,7 +232,7 @@ void network_check_words(struct networks *n, const struct network_request *req, 
 	if (one.code < 0)
 		return;
 	other = network_local_by_name(n, req->name);
-	mn = other ? NULL : mirror_network_by_name(n->d.mirror, req->name);
+	mn = other || !cluster ? NULL : mirror_network_by_name(n->d.mirror, req->name);
 	if (mn)
 		other = mn->rec;
 	if (other && !network_name_is_reserved(req->name))
@@ -270,7 +266,7 @@ void network_create(struct networks *n, const struct network_request *req, netwo
 	struct err e = { 0 };
 
 	if (req->driver && *req->driver && netopt_driver_parse(req->driver, &d, &e) < 0) {
-		network_check_words(n, req, &e);
+		network_check_words(n, req, true, &e);
 		done(user, e.code, NULL, &e);
 	} else if (d == NETOPT_OVERLAY) {
 		network_create_cluster(n, req, done, user);

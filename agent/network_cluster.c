@@ -106,7 +106,7 @@ void network_create_cluster(struct networks *n, const struct network_request *re
 		done(user, e.code, NULL, &e);
 		return;
 	}
-	network_check_words(n, req, &e);
+	network_check_words(n, req, false, &e);
 	c = mem_alloc(sizeof(*c));
 	*c = (struct create){ .n = n, .done = done, .user = user };
 	c->base = make_base(n, req, &e);

@@ -163,7 +163,7 @@ void network_create_local(struct networks *n, const struct network_request *req,
 	struct err e = { 0 };
 	struct netopt o;
 
-	network_check_words(n, req, &e);
+	network_check_words(n, req, true, &e);
 	netopt_parse(d, &req->options, req->ipv6, &o, &e);
 	if (d == NETOPT_BRIDGE)
 		check_bridge(n, &o, &e);

@@ -30,8 +30,12 @@ struct model_network *network_local_by_name(struct networks *n, const char *name
 int network_local_keep(struct networks *n, struct model_network *net, struct err *e);
 
 bool network_name_is_reserved(const char *name);
-/** network_check_words() - name (its form, and that nobody has it), numbers of options and labels; problems are added to @e. */
-void network_check_words(struct networks *n, const struct network_request *req, struct err *e);
+/**
+ * network_check_words() - name (its form, and that nobody has it), numbers of options and labels; problems are added to @e
+ * @cluster: none of the cluster's networks known here either. Not where etcd itself is asked next: the mirror may lag behind a removal.
+ */
+void network_check_words(struct networks *n, const struct network_request *req, bool cluster,
+			 struct err *e);
 /** network_base() - a record with what the request says as it is. */
 struct model_network *network_base(const struct network_request *req, enum netopt_driver d);
 

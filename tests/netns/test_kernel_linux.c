@@ -406,7 +406,7 @@ static void test_host_side_questions(void **state)
 	uint32_t mtu;
 	size_t n = 0;
 	struct ip a;
-	bool found = false;
+	bool found = false, own;
 
 	assert_int_equal(k->ops->underlay(k, l->host[0].vtep, &mtu, ifname, &e), 0);
 	assert_int_equal(mtu, 1500);
@@ -428,6 +428,25 @@ static void test_host_side_questions(void **state)
 	}
 	assert_true(found);
 	kernel_linux_taken_free(taken, n);
+	/* Whose device it is says its ifalias. */
+	lab_sh("ip link add own0 type bridge; ip link set own0 alias 'ovl local 16777218';"
+	       "ip link add far0 type bridge; ip link set far0 alias 'ovl localhost';"
+	       "ip addr add 10.10.0.1/24 dev own0; ip addr add 10.11.0.1/24 dev far0");
+	assert_int_equal(kernel_linux_taken(k, &taken, &n, &e), 0);
+	found = false;
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(taken[i].own, strcmp(taken[i].dev, "own0") == 0);
+		found = found || taken[i].own;
+	}
+	assert_true(found);
+	kernel_linux_taken_free(taken, n);
+	assert_int_equal(kernel_linux_device(k, "own0", &own, &e), 0);
+	assert_true(own);
+	assert_int_equal(kernel_linux_device(k, "far0", &own, &e), 0);
+	assert_false(own);
+	assert_int_equal(kernel_linux_device(k, "nosuch", &own, &e), -ENODEV);
+	assert_string_equal(e.text, "there is no interface nosuch on this host");
+	assert_int_equal(kernel_linux_device(k, "much-too-long-a-name", NULL, &e), -ENODEV);
 	assert_int_equal(kernel_linux_dropped(k, &dropped), 0);
 	assert_int_equal(dropped, 0);
 }

@@ -373,53 +373,52 @@ static void bridges(void **state)
 	assert_null(network_get(l->n, id));
 }
 
+static const struct {
+	const char *name, *driver, *text;
+	int code;
+	const char *says;
+} wrong[] = {
+	{ "x", "overlay", "", -EINVAL,
+	  "driver overlay needs etcd, and this agent has none (--etcd)" },
+	{ "x", "host", "", -EINVAL, "driver host: only the pre-defined network" },
+	{ "x", "weave", "", -EINVAL, "driver \"weave\" is not known" },
+	{ "none", "bridge", "", -EINVAL, "network name: \"none\" is reserved" },
+	{ "egress", "bridge", "", -EINVAL, "network name: \"egress\" is reserved" },
+	{ "a b", "bridge", "", -EINVAL, "network name: \"a b\"" },
+	{ "lan", "bridge", "", -EEXIST, "a network named lan exists already on this node (id " },
+	{ "demo", "bridge", "", -EEXIST, "a network named demo exists already (id " },
+	{ "x", "bridge", "colour=red", -EINVAL, "option colour: not known to driver bridge" },
+	{ "x", "bridge", "subnet=10.8.3.0/24", -EINVAL,
+	  "10.8.3.0/24 overlaps route 10.8.0.0/16 dev tun0" },
+	{ "x", "bridge", "subnet=10.9.0.0/24", -EINVAL,
+	  "10.9.0.0/24 overlaps nameserver 10.9.0.53" },
+	{ "x", "bridge", "subnet=172.29.4.0/24", -EINVAL,
+	  "172.29.4.0/24 overlaps network lan (172.29.0.0/16)" },
+	{ "x", "bridge", "subnet=10.66.1.0/24", -EINVAL,
+	  "10.66.1.0/24 overlaps network demo (10.66.0.0/16)" },
+	{ "x", "bridge", "subnet=172.30.4.0/24", -EINVAL,
+	  "172.30.4.0/24 overlaps network bridge (172.30.0.0/16)" },
+	{ "x", "bridge", "bridge.name=docker0", -EEXIST,
+	  "option bridge.name: this host has an interface docker0 already, which is not ovl's" },
+	{ "x", "bridge", "bridge.name=ovl0", -EEXIST,
+	  "option bridge.name: ovl0 is the bridge of network bridge" },
+	{ "x", "macvlan", "parent=eth0", -EINVAL,
+	  "an IPv4 subnet must be given: that of the segment outside" },
+	{ "x", "macvlan", "parent=eth7 subnet=10.0.0.0/24", -EINVAL,
+	  "option parent: there is no interface eth7 on this host" },
+	{ "x", "macvlan", "subnet=10.0.0.0/24", -EINVAL, "-o parent=" },
+	{ "x", "ipvlan", "parent=eth0 subnet=10.0.0.0/24", -EBUSY,
+	  "option parent: eth0 is used by network seg with driver macvlan" },
+	{ "x", "macvlan", "parent=eth0 subnet=10.0.0.0/24 mode=passthru", -EBUSY,
+	  "and mode passthru wants it alone" },
+	{ "x", "macvlan", "parent=eth1 subnet=192.168.7.0/24", -EINVAL,
+	  "192.168.7.0/24 overlaps route 192.168.7.0/24 dev eth0" },
+	{ "a b", "bridge", "mtu=1 subnet=10.0.0.1/8", -EINVAL,
+	  "; option mtu: \"1\" is not a number from 576 to 65535; subnet " },
+};
+
 static void refused(void **state)
 {
-	static const struct {
-		const char *name, *driver, *text;
-		int code;
-		const char *says;
-	} cases[] = {
-		{ "x", "overlay", "", -EINVAL,
-		  "driver overlay needs etcd, and this agent has none (--etcd)" },
-		{ "x", "host", "", -EINVAL, "driver host: only the pre-defined network" },
-		{ "x", "weave", "", -EINVAL, "driver \"weave\" is not known" },
-		{ "none", "bridge", "", -EINVAL, "network name: \"none\" is reserved" },
-		{ "egress", "bridge", "", -EINVAL, "network name: \"egress\" is reserved" },
-		{ "a b", "bridge", "", -EINVAL, "network name: \"a b\"" },
-		{ "lan", "bridge", "", -EEXIST,
-		  "a network named lan exists already on this node (id " },
-		{ "demo", "bridge", "", -EEXIST, "a network named demo exists already (id " },
-		{ "x", "bridge", "colour=red", -EINVAL,
-		  "option colour: not known to driver bridge" },
-		{ "x", "bridge", "subnet=10.8.3.0/24", -EINVAL,
-		  "10.8.3.0/24 overlaps route 10.8.0.0/16 dev tun0" },
-		{ "x", "bridge", "subnet=10.9.0.0/24", -EINVAL,
-		  "10.9.0.0/24 overlaps nameserver 10.9.0.53" },
-		{ "x", "bridge", "subnet=172.29.4.0/24", -EINVAL,
-		  "172.29.4.0/24 overlaps network lan (172.29.0.0/16)" },
-		{ "x", "bridge", "subnet=10.66.1.0/24", -EINVAL,
-		  "10.66.1.0/24 overlaps network demo (10.66.0.0/16)" },
-		{ "x", "bridge", "subnet=172.30.4.0/24", -EINVAL,
-		  "172.30.4.0/24 overlaps network bridge (172.30.0.0/16)" },
-		{ "x", "bridge", "bridge.name=docker0", -EEXIST,
-		  "option bridge.name: this host has an interface docker0 already, which is not ovl's" },
-		{ "x", "bridge", "bridge.name=ovl0", -EEXIST,
-		  "option bridge.name: ovl0 is the bridge of network bridge" },
-		{ "x", "macvlan", "parent=eth0", -EINVAL,
-		  "an IPv4 subnet must be given: that of the segment outside" },
-		{ "x", "macvlan", "parent=eth7 subnet=10.0.0.0/24", -EINVAL,
-		  "option parent: there is no interface eth7 on this host" },
-		{ "x", "macvlan", "subnet=10.0.0.0/24", -EINVAL, "-o parent=" },
-		{ "x", "ipvlan", "parent=eth0 subnet=10.0.0.0/24", -EBUSY,
-		  "option parent: eth0 is used by network seg with driver macvlan" },
-		{ "x", "macvlan", "parent=eth0 subnet=10.0.0.0/24 mode=passthru", -EBUSY,
-		  "and mode passthru wants it alone" },
-		{ "x", "macvlan", "parent=eth1 subnet=192.168.7.0/24", -EINVAL,
-		  "192.168.7.0/24 overlaps route 192.168.7.0/24 dev eth0" },
-		{ "a b", "bridge", "mtu=1 subnet=10.0.0.1/8", -EINVAL,
-		  "; option mtu: \"1\" is not a number from 576 to 65535; subnet " },
-	};
 	struct lab *l = *state;
 	char before[256], after[256];
 
@@ -430,12 +429,12 @@ static void refused(void **state)
 	made(l, "seg", "macvlan", "parent=eth0 subnet=192.168.7.0/24");
 	all(l, before);
 	l->told[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		if (create(l, cases[i].name, cases[i].driver, cases[i].text))
-			fail_msg("%s was made", cases[i].text);
-		assert_int_equal(l->status, cases[i].code);
-		if (!strstr(l->err.text, cases[i].says))
-			fail_msg("\"%s\" does not say \"%s\"", l->err.text, cases[i].says);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		if (create(l, wrong[i].name, wrong[i].driver, wrong[i].text))
+			fail_msg("%s was made", wrong[i].text);
+		assert_int_equal(l->status, wrong[i].code);
+		if (!strstr(l->err.text, wrong[i].says))
+			fail_msg("\"%s\" does not say \"%s\"", l->err.text, wrong[i].says);
 	}
 	/* Nothing is left behind. */
 	assert_string_equal(all(l, after), before);
