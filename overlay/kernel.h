@@ -18,7 +18,7 @@ struct kernel;
 /* What happened in the kernel, decoded. Events are hints (DESIGN.md §3.1): a lost one is KERNEL_EVENT_LOST. */
 enum kernel_event_type {
 	KERNEL_EVENT_LOST, /* notifications were lost: everything is to be dumped again */
-	KERNEL_EVENT_LINK, /* a br/vx/ve link in the overlay namespace: vni (0 if not known), name, port attributes in @port or gone */
+	KERNEL_EVENT_LINK, /* a link of ours, in the overlay namespace or the host's: vni (0 if not known), name, port attributes in @port or gone */
 	KERNEL_EVENT_FDB, /* vni, fdb; deleted */
 	KERNEL_EVENT_NEIGH, /* vni, neigh; deleted (a FAILED state counts as deleted) */
 	KERNEL_EVENT_GATEWAY, /* an address on a bridge was added or removed: vni, gateway; deleted */

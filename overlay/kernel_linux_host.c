@@ -46,6 +46,7 @@ int kernel_linux_dropped(struct kernel *kernel, uint64_t *ret_packets)
 }
 
 struct doomed {
+	enum knl_where where;
 	int *ifindex;
 	size_t n;
 };
@@ -57,44 +58,44 @@ static void take_ours(void *user, const struct nlmsghdr *h)
 
 	if (!h)
 		d->n = 0;
-	if (!h || h->nlmsg_type != RTM_NEWLINK || !knl_link_parse(h, &l) || l.kind == KNL_OTHER)
+	if (!h || h->nlmsg_type != RTM_NEWLINK || !knl_link_parse(h, d->where, &l) ||
+	    l.kind == KNL_OTHER)
 		return;
 	d->ifindex = mem_grow(d->ifindex, d->n + 1, sizeof(*d->ifindex));
 	d->ifindex[d->n++] = l.ifindex;
 }
 
-static int delete_group(struct knl_sock *ovl, const int *ifindex, size_t n, struct err *e)
+static int delete_group(struct knl_sock *s, const int *ifindex, size_t n, struct err *e)
 {
 	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
 	int r;
 
-	knl_drop(ovl);
+	knl_drop(s);
 	for (size_t k = 0; k < n; k++) {
 		struct ifinfomsg one = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex[k] };
 
-		mnl_attr_put_u32(knl_begin(ovl, RTM_NEWLINK, 0, &one, sizeof(one)), IFLA_GROUP,
+		mnl_attr_put_u32(knl_begin(s, RTM_NEWLINK, 0, &one, sizeof(one)), IFLA_GROUP,
 				 RESET_MARK);
-		knl_allow(ovl, -ENODEV);
+		knl_allow(s, -ENODEV);
 	}
-	mnl_attr_put_u32(knl_begin(ovl, RTM_DELLINK, 0, &i, sizeof(i)), IFLA_GROUP, RESET_MARK);
-	knl_allow(ovl, -ENODEV);
-	r = knl_send(ovl, NULL, NULL);
-	return r < 0 ? knl_fail(ovl, e, r, "cannot delete the links of the networks") : 0;
+	mnl_attr_put_u32(knl_begin(s, RTM_DELLINK, 0, &i, sizeof(i)), IFLA_GROUP, RESET_MARK);
+	knl_allow(s, -ENODEV);
+	r = knl_send(s, NULL, NULL);
+	return r < 0 ? knl_fail(s, e, r, "cannot delete the links of the networks") : 0;
 }
 
-/* The namespace lives on while anybody has it open, so its links go first. */
-static int delete_links(struct knl_sock *ovl, struct err *e)
+static int delete_links(struct knl_sock *s, enum knl_where where, struct err *e)
 {
 	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
-	struct doomed d = { 0 };
+	struct doomed d = { .where = where };
 	int r;
 
-	knl_drop(ovl);
-	mnl_attr_put_u32(knl_begin(ovl, RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i)), IFLA_EXT_MASK,
+	knl_drop(s);
+	mnl_attr_put_u32(knl_begin(s, RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i)), IFLA_EXT_MASK,
 			 RTEXT_FILTER_SKIP_STATS);
-	r = knl_dump(ovl, take_ours, &d, e);
+	r = knl_dump(s, take_ours, &d, e);
 	for (size_t at = 0; r == 0 && at < d.n; at += KNL_DELETE_GROUP)
-		r = delete_group(ovl, d.ifindex + at,
+		r = delete_group(s, d.ifindex + at,
 				 d.n - at < KNL_DELETE_GROUP ? d.n - at : KNL_DELETE_GROUP, e);
 	free(d.ifindex);
 	return r;
@@ -103,15 +104,14 @@ static int delete_links(struct knl_sock *ovl, struct err *e)
 int kernel_linux_reset(struct kernel *kernel, struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
-	int r;
+	int r = 0;
 
-	if (k->nsfd >= 0) {
-		r = delete_links(k->ovl, e);
-		if (r < 0)
-			return r;
+	/* The namespace lives on while anybody has it open, so its links go first. */
+	if (k->nsfd >= 0)
+		r = delete_links(k->ovl, KNL_IN_OVERLAY, e);
+	if (r == 0)
+		r = delete_links(k->host, KNL_IN_HOST, e);
+	if (r == 0 && k->nsfd >= 0)
 		r = nft_ground_remove(k->nft, e);
-		if (r < 0)
-			return r;
-	}
-	return netns_remove(k->netns_path, e);
+	return r < 0 ? r : netns_remove(k->netns_path, e);
 }

@@ -8,6 +8,7 @@
 #pragma once
 #include "overlay/kernel_linux.h"
 #include "overlay/knl_delete.h"
+#include "overlay/knl_direct.h"
 #include "overlay/knl_dump.h"
 #include "overlay/knl_event.h"
 #include "overlay/knl_sock.h"
@@ -15,6 +16,7 @@
 
 struct kernel_linux {
 	struct kernel k;
+	struct kernel_ops ops; /* put together from the files below */
 	uv_loop_t *loop;
 	char *netns_path;
 	char *table;
@@ -24,7 +26,9 @@ struct kernel_linux {
 	int nsfd; /* -1: no namespace yet */
 	struct knl_sock *ovl;
 	struct nft_ground *nft;
-	struct knl_delete *del;
+	/* Always: */
+	struct knl_delete *del, *host_del; /* of the overlay namespace, of the host's */
+	struct knl_direct *direct;
 	struct knl_event *events; /* NULL: nobody watches */
 	uint64_t writes; /* by rtnetlink and to sysctls; nf_tables counts its own */
 	unsigned closing; /* parts that are still to close */
@@ -40,9 +44,12 @@ static inline struct kernel_linux *kernel_linux_of(struct kernel *k)
 /** kernel_linux_need() - -ENONET (in words in @e) while there is no overlay namespace. */
 int kernel_linux_need(const struct kernel_linux *k, struct err *e);
 /** kernel_linux_hidden() - links on their way out. */
-struct knl_hidden kernel_linux_hidden(struct kernel_linux *k);
+struct knl_hidden kernel_linux_hidden(struct kernel_linux *k, enum knl_where where);
 /** kernel_linux_hold() - take over the namespace @nsfd: its sockets, nf_tables, deletions, events. @nsfd is ours on success. */
 int kernel_linux_hold(struct kernel_linux *k, int nsfd, struct err *e);
+
+/** kernel_linux_verbs() - the verbs of kernel_linux_link.c, put into @ops */
+void kernel_linux_verbs(struct kernel_ops *ops);
 
 /* Verbs of kernel_linux_ground.c */
 int kernel_linux_ground_check(struct kernel *k, struct err *e);

@@ -31,10 +31,9 @@ static void put_create(struct knl_sock *s, const char *name, const struct state_
 	mnl_attr_put_strz(h, IFLA_IFNAME, name);
 	/* At creation: without one it changes with its ports, and a change loses all neighbours (facts §4). */
 	mnl_attr_put(h, IFLA_ADDRESS, sizeof(want->bridge_mac.b), want->bridge_mac.b);
-	/* Only a change makes it the bridge's own, which no port alters (fact_mtu): another value first. */
+	/* Another value first, see knl_bridge_make(). */
 	mnl_attr_put_u32(h, IFLA_MTU, want->bridge_mtu - 1);
 	put_options(h);
-	mnl_attr_put_u32(knl_link_set(s, name, 0, 0), IFLA_MTU, want->bridge_mtu);
 }
 
 static void put_change(struct knl_sock *s, const struct knl_link *have,
@@ -49,32 +48,69 @@ static void put_change(struct knl_sock *s, const struct knl_link *have,
 	put_options(h);
 }
 
-int knl_bridge_make(struct knl_sock *ovl, const struct state_net *want, unsigned *ret_writes,
-		    struct err *e)
+static int may_change(const struct knl_link *have, enum knl_where where,
+		      const struct state_net *want, struct err *e)
 {
-	struct knl_link have = { 0 };
-	char name[IFNAMSIZ];
+	const char *what = have->driver[0] ? have->driver : "an interface";
+
+	if (strcmp(have->driver, "bridge") != 0)
+		return err_set(e, -EEXIST, "a link %s exists that is no bridge (%s)", have->name,
+			       what);
+	if (where == KNL_IN_HOST && have->mark == 0)
+		return err_set(e, -EEXIST, "a bridge %s exists already that is not ours",
+			       have->name);
+	if (where == KNL_IN_HOST && have->mark != want->vni)
+		return err_set(e, -EEXIST, "the bridge %s is that of another local network",
+			       have->name);
+	return 0;
+}
+
+/* By itself: what follows is by name, and must not meet a bridge that somebody made meanwhile. */
+static int create(struct knl_sock *s, const char *name, const struct state_net *want, struct err *e)
+{
 	int r;
 
-	state_bridge_name(want->vni, name);
-	r = knl_link_read(ovl, name, &have);
+	knl_drop(s);
+	put_create(s, name, want);
+	r = knl_send(s, NULL, NULL);
+	return r < 0 ? knl_fail(s, e, r, "cannot make bridge %s", name) : 0;
+}
+
+int knl_bridge_make(struct knl_sock *s, enum knl_where where, const struct state_net *want,
+		    unsigned *ret_writes, struct err *e)
+{
+	char name[IFNAMSIZ], alias[KNL_ALIAS_MAX];
+	struct knl_link have = { 0 };
+	bool made = false;
+	int r;
+
+	state_net_bridge_name(want, name);
+	knl_link_alias(want->vni, alias);
+	r = knl_link_read(s, name, &have);
 	if (r < 0 && r != -ENODEV)
-		return knl_fail(ovl, e, r, "cannot look for bridge %s", name);
-	knl_drop(ovl);
-	if (r == -ENODEV)
-		put_create(ovl, name, want);
-	else if (strcmp(have.driver, "bridge") != 0)
-		return err_set(e, -EEXIST, "a link %s exists that is no bridge but %s", name,
-			       have.driver[0] ? have.driver : "something else");
-	else
-		put_change(ovl, &have, want);
-	knl_link_quiet(ovl, name, NULL);
-	knl_link_set(ovl, name, IFF_UP, IFF_UP);
-	r = knl_send(ovl, NULL, NULL);
+		return knl_fail(s, e, r, "cannot look for bridge %s", name);
+	made = r == -ENODEV;
+	r = made ? create(s, name, want, e) : may_change(&have, where, want, e);
 	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot make bridge %s", name);
+		return r;
+	knl_drop(s);
+	if (made)
+		/* Only a change makes it the bridge's own, which no port alters (fact_mtu). */
+		mnl_attr_put_u32(knl_link_set(s, name, 0, 0), IFLA_MTU, want->bridge_mtu);
+	else
+		put_change(s, &have, want);
+	knl_link_quiet(s, name, state_key_is_local(want->vni) ? alias : NULL);
+	if (where == KNL_IN_HOST)
+		knl_link_localnet(s, name);
+	knl_link_set(s, name, IFF_UP, IFF_UP);
+	r = knl_send(s, NULL, NULL);
 	*ret_writes = 1;
-	return 0;
+	if (r == 0)
+		return 0;
+	knl_fail(s, e, r, "cannot make bridge %s", name);
+	if (made && knl_link_read(s, name, &have) == 0)
+		knl_link_delete(s, have.ifindex);
+	return r;
 }
 
 void knl_bridge_put_addr(struct knl_sock *s, int ifindex, bool del, struct prefix addr)
@@ -94,25 +130,42 @@ void knl_bridge_put_addr(struct knl_sock *s, int ifindex, bool del, struct prefi
 		mnl_attr_put(h, IFA_BROADCAST, 4, prefix_last(prefix_mask(addr.ip, addr.len)).b);
 }
 
-int knl_bridge_gateway(struct knl_sock *ovl, uint32_t vni, bool del, struct prefix gw,
+struct prefix knl_bridge_link_local(struct mac m)
+{
+	struct prefix p = { .ip = { .family = AF_INET6, .b = { 0xfe, 0x80 } }, .len = 64 };
+	uint8_t id[8] = { m.b[0] ^ 2, m.b[1], m.b[2], 0xff, 0xfe, m.b[3], m.b[4], m.b[5] };
+
+	memcpy(p.ip.b + 8, id, sizeof(id));
+	return p;
+}
+
+int knl_bridge_gateway(struct knl_sock *s, const struct state_net *net, bool del, struct prefix gw,
 		       struct err *e)
 {
-	char name[IFNAMSIZ], text[PREFIX_TEXT_MAX];
-	struct knl_link br = { 0 };
+	char name[IFNAMSIZ] = STATE_EGRESS_HOST, text[PREFIX_TEXT_MAX];
+	struct knl_link dev = { 0 };
 	int r;
 
-	state_bridge_name(vni, name);
-	r = knl_link_read(ovl, name, &br);
+	if (net->kind != STATE_EGRESS)
+		state_net_bridge_name(net, name);
+	r = knl_link_read(s, name, &dev);
+	/* In the host's namespace a name says nothing. */
+	if (r == 0 && net->kind != STATE_OVERLAY && dev.mark != net->vni)
+		r = -ENODEV;
 	if (r == -ENODEV && del)
 		return 0;
 	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot find bridge %s", name);
-	knl_drop(ovl);
-	knl_bridge_put_addr(ovl, br.ifindex, del, gw);
-	knl_allow(ovl, del ? -EADDRNOTAVAIL : -EEXIST);
-	r = knl_send(ovl, NULL, NULL);
+		return knl_fail(s, e, r, "cannot find the device %s of the network", name);
+	knl_drop(s);
+	knl_bridge_put_addr(s, dev.ifindex, del, gw);
+	knl_allow(s, del ? -EADDRNOTAVAIL : -EEXIST);
+	if (!del && gw.ip.family == AF_INET6 && net->kind != STATE_OVERLAY) {
+		knl_bridge_put_addr(s, dev.ifindex, false, knl_bridge_link_local(dev.mac));
+		knl_allow(s, -EEXIST);
+	}
+	r = knl_send(s, NULL, NULL);
 	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot %s address %s on %s", del ? "delete" : "add",
+		return knl_fail(s, e, r, "cannot %s address %s on %s", del ? "delete" : "add",
 				prefix_format(gw, text), name);
 	return 0;
 }

@@ -16,6 +16,7 @@ struct seen {
 	uint32_t vni; /* of a port: that of its ifalias, or of the last bridge it was on */
 };
 struct knl_decode {
+	enum knl_where where;
 	struct knl_hidden hidden;
 	kernel_event_fn fn;
 	void *user;
@@ -23,10 +24,12 @@ struct knl_decode {
 	size_t n, cap;
 };
 
-struct knl_decode *knl_decode_new(struct knl_hidden hidden, kernel_event_fn fn, void *user)
+struct knl_decode *knl_decode_new(enum knl_where where, struct knl_hidden hidden,
+				  kernel_event_fn fn, void *user)
 {
 	struct knl_decode *d = mem_alloc(sizeof(*d));
 
+	d->where = where;
 	d->hidden = hidden;
 	d->fn = fn;
 	d->user = user;
@@ -126,69 +129,105 @@ static void forget(struct knl_decode *d, int ifindex)
 	tell_gone(d, &copy);
 }
 
-static void on_link(struct knl_decode *d, const struct nlmsghdr *h)
+/* What the bridge code tells of a link lacks the mark: it is what it was known to be. */
+static void recall(const struct seen *s, struct knl_link *l)
 {
-	struct kernel_event ev = { .type = KERNEL_EVENT_LINK };
-	struct seen *s, *master;
-	struct knl_link l;
+	if (!l->of_bridge || !s || strcmp(s->name, l->name) != 0)
+		return;
+	l->kind = s->kind;
+	if (l->vni == 0)
+		l->vni = s->vni;
+}
 
-	if (!knl_link_parse(h, &l))
-		return;
-	s = find(d, l.ifindex);
-	if (l.kind == KNL_OTHER || (s && strcmp(s->name, l.name) != 0))
-		forget(d, l.ifindex);
-	if (l.kind == KNL_OTHER)
-		return;
-	s = note_link(d, &l);
-	if (d->hidden.is(d->hidden.user, l.ifindex))
-		return;
-	master = l.master ? find(d, l.master) : NULL;
-	ev.vni = s->vni;
-	memcpy(ev.name, l.name, sizeof(ev.name));
-	ev.ifindex = l.ifindex;
-	ev.mtu = l.mtu;
-	ev.up = l.up;
-	ev.enslaved = master && master->kind == KNL_BRIDGE && master->vni == s->vni;
-	ev.has_flags = l.has_flags;
-	ev.flags_ok = l.flags_ok;
-	ev.mac = l.mac;
-	ev.vtep = l.vx_local;
+static void tell_link(struct knl_decode *d, const struct seen *s, const struct knl_link *l)
+{
+	const struct seen *master = l->master ? find(d, l->master) : NULL;
+	struct kernel_event ev = {
+		.type = KERNEL_EVENT_LINK,
+		.vni = s->vni,
+		.ifindex = l->ifindex,
+		.mtu = l->mtu,
+		.up = l->up,
+		.enslaved = master && master->kind == KNL_BRIDGE && master->vni == s->vni,
+		.has_flags = l->flags.any,
+		.mac = l->mac,
+		.vtep = l->vx_local,
+	};
+
+	memcpy(ev.name, l->name, sizeof(ev.name));
+	if (ev.has_flags)
+		ev.flags_ok = knl_link_flags_ok(l, s->vni, &ev.open);
+	/* As it is dumped: with wrong flags it is as good as off its bridge. */
+	if (l->kind == KNL_INNER && ev.has_flags)
+		ev.enslaved = ev.enslaved && ev.flags_ok;
 	d->fn(d->user, &ev);
 }
 
-static void on_link_gone(struct knl_decode *d, const struct nlmsghdr *h)
+static bool on_link(struct knl_decode *d, const struct nlmsghdr *h)
 {
-	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	struct knl_link l;
+	struct seen *s;
+	bool known;
 
-	/* Of AF_BRIDGE: a port left its bridge; the link tells of that itself. */
-	if (mnl_nlmsg_get_payload_len(h) >= sizeof(*i) && i->ifi_family == AF_UNSPEC)
-		forget(d, i->ifi_index);
+	if (!knl_link_parse(h, d->where, &l))
+		return false;
+	s = find(d, l.ifindex);
+	known = s != NULL;
+	recall(s, &l);
+	if (l.kind == KNL_OTHER || (s && strcmp(s->name, l.name) != 0))
+		forget(d, l.ifindex);
+	if (l.kind == KNL_OTHER)
+		return known;
+	s = note_link(d, &l);
+	if (!d->hidden.is(d->hidden.user, l.ifindex))
+		tell_link(d, s, &l);
+	return true;
 }
 
-static void on_entry(struct knl_decode *d, const struct nlmsghdr *h)
+static bool on_link_gone(struct knl_decode *d, const struct nlmsghdr *h)
+{
+	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	bool known;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*i))
+		return false;
+	known = find(d, i->ifi_index) != NULL;
+	/* Of AF_BRIDGE: a port left its bridge; the link tells of that itself. */
+	if (i->ifi_family == AF_UNSPEC)
+		forget(d, i->ifi_index);
+	return known;
+}
+
+static bool is_fdb_of(const struct seen *s, const struct knl_entry *en)
+{
+	return en->ours && (s->kind == KNL_VXLAN || s->kind == KNL_PORT) &&
+	       !(en->learnt && state_key_is_local(s->vni));
+}
+
+static bool on_entry(struct knl_decode *d, const struct nlmsghdr *h)
 {
 	struct kernel_event ev = { .type = KERNEL_EVENT_FDB };
 	const struct seen *s;
 	struct knl_entry en;
 
 	if (!knl_entry_parse(h, &en))
-		return;
+		return false;
 	s = find(d, en.ifindex);
 	if (!s || s->vni == 0)
-		return;
+		return s != NULL;
 	ev.deleted = h->nlmsg_type == RTM_DELNEIGH;
 	ev.vni = s->vni;
 	if (en.family != AF_BRIDGE) {
-		if (s->kind != KNL_BRIDGE || !ip_is_set(en.dst))
-			return;
+		if (s->kind != KNL_BRIDGE || !ip_is_set(en.dst) || state_key_is_local(s->vni))
+			return true;
 		ev.type = KERNEL_EVENT_NEIGH;
 		/* In any other state ours is no more: failed, or somebody's own in its place. */
 		ev.deleted = ev.deleted || !en.ours;
 		ev.neigh.ip = en.dst;
 		ev.neigh.mac = en.mac;
 	} else {
-		if (!en.ours || s->kind == KNL_BRIDGE)
-			return;
+		if (!is_fdb_of(s, &en))
+			return true;
 		ev.fdb.mac = en.mac;
 		ev.fdb.where = en.bridge ? STATE_FDB_MASTER : STATE_FDB_SELF;
 		if (en.bridge)
@@ -196,12 +235,19 @@ static void on_entry(struct knl_decode *d, const struct nlmsghdr *h)
 		else if (s->kind == KNL_VXLAN && ip_is_set(en.dst))
 			ev.fdb.vtep = en.dst;
 		else
-			return;
+			return true;
 	}
 	d->fn(d->user, &ev);
+	return true;
 }
 
-static void on_addr(struct knl_decode *d, const struct nlmsghdr *h)
+/* Does it bear gateways? Those of the egress bridge are on the host's end of its uplink. */
+static bool bears_gateways(const struct seen *s)
+{
+	return s->kind == KNL_OUTER || (s->kind == KNL_BRIDGE && s->vni != STATE_KEY_EGRESS);
+}
+
+static bool on_addr(struct knl_decode *d, const struct nlmsghdr *h)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	struct kernel_event ev = { .type = KERNEL_EVENT_GATEWAY };
@@ -209,36 +255,39 @@ static void on_addr(struct knl_decode *d, const struct nlmsghdr *h)
 	struct ip ip;
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
-		return;
+		return false;
 	s = find(d, (int)m->ifa_index);
 	ip = knl_bridge_addr_ip(h);
-	if (!s || s->kind != KNL_BRIDGE || !ip_is_set(ip) ||
+	if (!s || !bears_gateways(s) || !ip_is_set(ip) ||
 	    (ip.family == AF_INET6 && ip_is_link_local(ip)))
-		return;
+		return s != NULL;
 	ev.deleted = h->nlmsg_type == RTM_DELADDR;
 	ev.vni = s->vni;
 	ev.gateway = (struct prefix){ .ip = ip, .len = m->ifa_prefixlen };
 	d->fn(d->user, &ev);
+	return true;
 }
 
-void knl_decode_message(struct knl_decode *d, const struct nlmsghdr *h)
+bool knl_decode_message(struct knl_decode *d, const struct nlmsghdr *h)
 {
 	switch (h->nlmsg_type) {
 	case RTM_NEWLINK:
-		on_link(d, h);
-		break;
+		return on_link(d, h);
 	case RTM_DELLINK:
-		on_link_gone(d, h);
-		break;
+		return on_link_gone(d, h);
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
-		on_entry(d, h);
-		break;
+		return on_entry(d, h);
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
-		on_addr(d, h);
-		break;
+		return on_addr(d, h);
 	}
+	return false;
+}
+
+bool knl_decode_has(const struct knl_decode *d, int ifindex)
+{
+	return find(d, ifindex) != NULL;
 }
 
 static void take_link(void *user, const struct nlmsghdr *h)
@@ -248,17 +297,18 @@ static void take_link(void *user, const struct nlmsghdr *h)
 
 	if (!h)
 		d->n = 0;
-	else if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, &l) && l.kind != KNL_OTHER)
+	else if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, d->where, &l) &&
+		 l.kind != KNL_OTHER)
 		note_link(d, &l);
 }
 
-int knl_decode_links(struct knl_decode *d, struct knl_sock *ovl)
+int knl_decode_links(struct knl_decode *d, struct knl_sock *s)
 {
 	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
 	struct nlmsghdr *h;
 
-	knl_drop(ovl);
-	h = knl_begin(ovl, RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i));
+	knl_drop(s);
+	h = knl_begin(s, RTM_GETLINK, NLM_F_DUMP, &i, sizeof(i));
 	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	return knl_dump(ovl, take_link, d, NULL);
+	return knl_dump(s, take_link, d, NULL);
 }

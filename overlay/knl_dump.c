@@ -2,66 +2,64 @@
 #include "overlay/knl_dump.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
 #include <linux/if_link.h>
-#include <linux/neighbour.h>
+#include <stdlib.h>
 #include <string.h>
-#include "overlay/knl_bridge.h"
-#include "overlay/knl_entry.h"
-#include "overlay/knl_link.h"
+#include "overlay/knl_dump_priv.h"
 
-/* One link of ours, and the network it was found to belong to. */
-struct found {
-	struct knl_link link;
-	struct state_net *net; /* NULL: none (a loose port) */
-};
-struct dump {
-	struct knl_hidden hidden;
-	uint32_t only; /* this VNI, 0: all */
-	struct found *links; /* by ifindex, once organized */
-	size_t n_links, links_cap, keep; /* keep: how many came from earlier requests */
-	struct state_net **nets; /* by VNI */
-	size_t n_nets;
-};
+static void dump_begin(struct dump *d, const struct knl_dump_from *from, uint32_t only)
+{
+	*d = (struct dump){
+		.only = only,
+		.ovl = { .where = KNL_IN_OVERLAY,
+			 .sock = from->ovl.sock,
+			 .hidden = from->ovl.hidden },
+		.host = { .where = KNL_IN_HOST,
+			  .sock = from->host.sock,
+			  .hidden = from->host.hidden },
+	};
+}
 
 static void dump_done(struct dump *d)
 {
 	for (size_t i = 0; i < d->n_nets; i++)
 		state_net_free(d->nets[i]);
 	free(d->nets);
-	free(d->links);
+	free(d->ovl.links);
+	free(d->host.links);
 }
 #define _cleanup_dump_ _cleanup_(dump_done)
 
-static void add_link(struct dump *d, const struct knl_link *l)
+static void add_link(struct side *s, const struct knl_link *l)
 {
-	if (l->kind == KNL_OTHER || d->hidden.is(d->hidden.user, l->ifindex))
+	if (l->kind == KNL_OTHER || s->hidden.is(s->hidden.user, l->ifindex))
 		return;
-	if (d->n_links == d->links_cap) {
-		d->links_cap = d->links_cap * 2 + 16;
-		d->links = mem_grow(d->links, d->links_cap, sizeof(*d->links));
+	if (s->n == s->cap) {
+		s->cap = s->cap * 2 + 16;
+		s->links = mem_grow(s->links, s->cap, sizeof(*s->links));
 	}
-	d->links[d->n_links++] = (struct found){ .link = *l };
+	s->links[s->n++] = (struct found){ .link = *l };
 }
 
 static void take_link(void *user, const struct nlmsghdr *h)
 {
-	struct dump *d = user;
+	struct side *s = user;
 	struct knl_link l;
 
 	if (!h)
-		d->n_links = d->keep;
-	else if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, &l))
-		add_link(d, &l);
+		s->n = s->keep;
+	else if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, s->where, &l))
+		add_link(s, &l);
 }
 
 static void take_answer(void *user, unsigned index, const struct nlmsghdr *h)
 {
+	struct side *s = user;
 	struct knl_link l;
 
 	(void)index;
-	if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, &l))
-		add_link(user, &l);
+	if (h->nlmsg_type == RTM_NEWLINK && knl_link_parse(h, s->where, &l))
+		add_link(s, &l);
 }
 
 static struct nlmsghdr *begin_links(struct knl_sock *s)
@@ -75,20 +73,21 @@ static struct nlmsghdr *begin_links(struct knl_sock *s)
 	return h;
 }
 
-/* Ports on this bridge, or with -1 those on none. */
-static int read_ports(struct knl_sock *s, struct dump *d, int master, struct err *e)
+/* Those of one driver (NULL: any) with this master; 0: with any or none, -1: with none. */
+static int read_links(struct side *s, int master, const char *driver, struct err *e)
 {
-	struct nlmsghdr *h = begin_links(s);
+	struct nlmsghdr *h = begin_links(s->sock);
 	struct nlattr *info;
 
-	mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t)master);
-	if (master < 0) {
+	if (master != 0)
+		mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t)master);
+	if (driver) {
 		info = mnl_attr_nest_start(h, IFLA_LINKINFO);
-		mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
+		mnl_attr_put_strz(h, IFLA_INFO_KIND, driver);
 		mnl_attr_nest_end(h, info);
 	}
-	d->keep = d->n_links;
-	return knl_dump(s, take_link, d, e);
+	s->keep = s->n;
+	return knl_dump(s->sock, take_link, s, e);
 }
 
 static int cmp_link(const void *a, const void *b)
@@ -99,13 +98,13 @@ static int cmp_link(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static struct found *find_link(const struct dump *d, int ifindex)
+struct found *knl_dump_link(const struct side *s, int ifindex)
 {
 	struct found key = { .link = { .ifindex = ifindex } };
 
-	if (d->n_links == 0)
+	if (s->n == 0)
 		return NULL;
-	return bsearch(&key, d->links, d->n_links, sizeof(*d->links), cmp_link);
+	return bsearch(&key, s->links, s->n, sizeof(*s->links), cmp_link);
 }
 
 /* The network of @vni, made if @make. */
@@ -140,6 +139,10 @@ static void put_bridge(struct state_net *n, const struct knl_link *l)
 	n->bridge_mac = l->mac;
 	n->bridge_mtu = l->mtu;
 	n->bridge_up = l->up;
+	if (n->kind != STATE_BRIDGE)
+		return;
+	memcpy(n->bridge, l->name, sizeof(n->bridge));
+	n->localnet_ok = l->localnet;
 }
 
 static void put_vxlan(struct state_net *n, const struct knl_link *l, bool enslaved)
@@ -151,7 +154,7 @@ static void put_vxlan(struct state_net *n, const struct knl_link *l, bool enslav
 	n->vxlan_mtu = l->mtu;
 	n->vxlan_up = l->up;
 	n->vxlan_enslaved = enslaved;
-	n->vxlan_flags_ok = enslaved && l->has_flags && l->flags_ok;
+	n->vxlan_flags_ok = enslaved && l->flags.any && knl_link_flags_ok(l, n->vni, NULL);
 }
 
 static void put_port(struct state_net *n, const struct knl_link *l, bool enslaved)
@@ -160,36 +163,46 @@ static void put_port(struct state_net *n, const struct knl_link *l, bool enslave
 		.mtu = l->mtu,
 		.up = l->up,
 		.enslaved = enslaved,
-		.flags_ok = enslaved && l->has_flags && l->flags_ok,
 		.ifindex = l->ifindex,
 	};
 
+	p.flags_ok = enslaved && l->flags.any && knl_link_flags_ok(l, n->vni, &p.open);
 	memcpy(p.name, l->name, sizeof(p.name));
 	state_net_add_port(n, &p);
 }
 
-/* Bridges and VXLAN devices make networks; ports belong to that of their bridge, else to the one they were made for. */
-static void organize(struct dump *d)
+/* Bridges, VXLAN devices and the uplink make networks. */
+static void organize_devices(struct dump *d, struct side *s)
 {
-	if (d->n_links > 0)
-		qsort(d->links, d->n_links, sizeof(*d->links), cmp_link);
-	for (size_t i = 0; i < d->n_links; i++) {
-		struct found *f = &d->links[i];
+	for (size_t i = 0; i < s->n; i++) {
+		struct found *f = &s->links[i];
 
 		if (f->link.kind == KNL_PORT || (d->only != 0 && f->link.vni != d->only))
 			continue;
 		f->net = find_net(d, f->link.vni, true);
 		if (f->link.kind == KNL_BRIDGE)
 			put_bridge(f->net, &f->link);
+		if (f->link.kind == KNL_INNER)
+			d->inner = f->link;
+		if (f->link.kind == KNL_OUTER)
+			d->outer = f->link;
 	}
-	for (size_t i = 0; i < d->n_links; i++) {
-		struct found *f = &d->links[i];
-		struct found *master = f->link.master ? find_link(d, f->link.master) : NULL;
+}
+
+/* Ports belong to the network of their bridge, else to the one they were made for. */
+static void organize_ports(struct dump *d, struct side *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct found *f = &s->links[i];
+		struct found *master = f->link.master ? knl_dump_link(s, f->link.master) : NULL;
 		struct state_net *of_bridge =
 			master && master->link.kind == KNL_BRIDGE ? master->net : NULL;
 
 		if (f->link.kind == KNL_VXLAN && f->net)
 			put_vxlan(f->net, &f->link, of_bridge == f->net);
+		if (f->link.kind == KNL_INNER && f->net)
+			d->inner_enslaved = of_bridge == f->net && f->link.flags.any &&
+					    knl_link_flags_ok(&f->link, f->net->vni, NULL);
 		if (f->link.kind != KNL_PORT)
 			continue;
 		f->net = of_bridge;
@@ -201,115 +214,34 @@ static void organize(struct dump *d)
 	}
 }
 
-/*
- * Entries are appended in place. Where a dump begins again (@h NULL) those already there stay: the sort drops doubles,
- * and of one that has gone meanwhile the notification is still to come.
- */
-static void take_fdb(void *user, const struct nlmsghdr *h)
+/* One end alone, or two that are no pair, are no uplink: it is to be made anew. */
+static void organize_uplink(struct dump *d)
 {
-	struct dump *d = user;
-	struct state_fdb f = { 0 };
-	struct found *dev;
-	struct knl_entry en;
+	struct state_net *n = find_net(d, STATE_KEY_EGRESS, false);
 
-	if (!h || h->nlmsg_type != RTM_NEWNEIGH || !knl_entry_parse(h, &en) || !en.ours)
+	if (!n || d->inner.ifindex == 0 || d->outer.ifindex == 0 ||
+	    d->outer.peer != d->inner.ifindex || d->inner.peer != d->outer.ifindex)
 		return;
-	dev = find_link(d, en.ifindex);
-	if (!dev || !dev->net || dev->link.kind == KNL_BRIDGE)
-		return;
-	f.mac = en.mac;
-	if (en.bridge != 0) {
-		f.where = STATE_FDB_MASTER;
-		memcpy(f.port, dev->link.name, sizeof(f.port));
-	} else if (dev->link.kind == KNL_VXLAN && ip_is_set(en.dst)) {
-		f.where = STATE_FDB_SELF;
-		f.vtep = en.dst;
-	} else {
-		return; /* a veth's own unicast and multicast lists */
+	n->uplink_exists = true;
+	n->uplink_up = d->inner.up && d->outer.up;
+	n->uplink_enslaved = d->inner_enslaved;
+	/* Whichever end differs from what is wanted is to be seen. */
+	n->uplink_mtu = d->inner.mtu < d->outer.mtu ? d->inner.mtu : d->outer.mtu;
+	n->localnet_ok = d->outer.localnet;
+}
+
+static void organize(struct dump *d)
+{
+	struct side *sides[] = { &d->ovl, &d->host };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++) {
+		if (sides[i]->n == 0)
+			continue;
+		qsort(sides[i]->links, sides[i]->n, sizeof(*sides[i]->links), cmp_link);
+		organize_devices(d, sides[i]);
+		organize_ports(d, sides[i]);
 	}
-	state_net_add_fdb(dev->net, &f);
-}
-
-static void take_neigh(void *user, const struct nlmsghdr *h)
-{
-	struct dump *d = user;
-	struct state_neigh g = { 0 };
-	struct found *dev;
-	struct knl_entry en;
-
-	if (!h || h->nlmsg_type != RTM_NEWNEIGH || !knl_entry_parse(h, &en) || !en.ours)
-		return;
-	dev = find_link(d, en.ifindex);
-	if (!dev || !dev->net || dev->link.kind != KNL_BRIDGE || !ip_is_set(en.dst))
-		return;
-	g.ip = en.dst;
-	g.mac = en.mac;
-	state_net_add_neigh(dev->net, &g);
-}
-
-static void take_addr(void *user, const struct nlmsghdr *h)
-{
-	const struct ifaddrmsg *m;
-	struct dump *d = user;
-	struct found *dev;
-	struct ip ip;
-
-	if (!h)
-		for (size_t i = 0; i < d->n_nets; i++)
-			d->nets[i]->n_gateways = 0;
-	if (!h || h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
-		return;
-	m = mnl_nlmsg_get_payload(h);
-	dev = find_link(d, (int)m->ifa_index);
-	ip = knl_bridge_addr_ip(h);
-	if (!dev || !dev->net || dev->link.kind != KNL_BRIDGE || !ip_is_set(ip) ||
-	    (ip.family == AF_INET6 && ip_is_link_local(ip)) ||
-	    dev->net->n_gateways == STATE_GATEWAYS_MAX)
-		return;
-	dev->net->gateways[dev->net->n_gateways++] =
-		(struct prefix){ .ip = ip, .len = m->ifa_prefixlen };
-}
-
-/* @bridge, @port: 0 for all. */
-static int read_fdb(struct knl_sock *s, struct dump *d, int bridge, int port, struct err *e)
-{
-	struct ndmsg m = { .ndm_family = AF_BRIDGE, .ndm_ifindex = port };
-	struct nlmsghdr *h;
-
-	knl_drop(s);
-	h = knl_begin(s, RTM_GETNEIGH, NLM_F_DUMP, &m, sizeof(m));
-	if (bridge != 0)
-		mnl_attr_put_u32(h, NDA_MASTER, (uint32_t)bridge);
-	return knl_dump(s, take_fdb, d, e);
-}
-
-static int read_neigh(struct knl_sock *s, struct dump *d, int bridge, struct err *e)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		struct ndmsg m = { .ndm_family = families[i] };
-		struct nlmsghdr *h;
-		int r;
-
-		knl_drop(s);
-		h = knl_begin(s, RTM_GETNEIGH, NLM_F_DUMP, &m, sizeof(m));
-		if (bridge != 0)
-			mnl_attr_put_u32(h, NDA_IFINDEX, (uint32_t)bridge);
-		r = knl_dump(s, take_neigh, d, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int read_addrs(struct knl_sock *s, struct dump *d, int bridge, struct err *e)
-{
-	struct ifaddrmsg m = { .ifa_family = AF_UNSPEC, .ifa_index = (unsigned)bridge };
-
-	knl_drop(s);
-	knl_begin(s, RTM_GETADDR, NLM_F_DUMP, &m, sizeof(m));
-	return knl_dump(s, take_addr, d, e);
+	organize_uplink(d);
 }
 
 static void finish(struct dump *d)
@@ -318,181 +250,183 @@ static void finish(struct dump *d)
 		state_net_sort(d->nets[i]);
 }
 
-int knl_dump_all(struct knl_sock *ovl, struct knl_hidden hidden, struct kernel_dump *ret,
-		 struct err *e)
+/* Where nothing of ours is there is nothing to read either. */
+static int read_entries(struct dump *d, struct side *s, struct err *e)
 {
-	_cleanup_dump_ struct dump d = { .hidden = hidden };
 	int r;
 
-	begin_links(ovl);
-	r = knl_dump(ovl, take_link, &d, e);
+	d->at = s;
+	if (s->n == 0)
+		return 0;
+	r = knl_dump_fdb(d, 0, 0, e);
+	if (r == 0 && s->where == KNL_IN_OVERLAY)
+		r = knl_dump_neigh(d, 0, e);
+	if (r == 0)
+		r = knl_dump_addrs(d, 0, e);
+	return r;
+}
+
+static void put_loose(const struct side *s, struct kernel_dump *ret)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->links[i].link.kind == KNL_PORT && !s->links[i].net)
+			memcpy(ret->loose[ret->n_loose++], s->links[i].link.name, IFNAMSIZ);
+}
+
+int knl_dump_all(const struct knl_dump_from *from, struct kernel_dump *ret, struct err *e)
+{
+	_cleanup_dump_ struct dump d;
+	int r = 0;
+
+	dump_begin(&d, from, 0);
+	if (d.ovl.sock)
+		r = read_links(&d.ovl, 0, NULL, e);
+	if (r == 0 && d.host.sock)
+		r = read_links(&d.host, 0, NULL, e);
 	if (r < 0)
 		return r;
 	organize(&d);
-	if (d.n_nets > 0) {
-		r = read_fdb(ovl, &d, 0, 0, e);
-		if (r == 0)
-			r = read_neigh(ovl, &d, 0, e);
-		if (r == 0)
-			r = read_addrs(ovl, &d, 0, e);
-	}
+	r = read_entries(&d, &d.ovl, e);
+	if (r == 0)
+		r = read_entries(&d, &d.host, e);
 	if (r < 0)
 		return r;
 	finish(&d);
 	ret->nets = TAKE_PTR(d.nets);
 	ret->n_nets = d.n_nets;
 	d.n_nets = 0;
-	ret->loose = mem_alloc_array(d.n_links ? d.n_links : 1, sizeof(*ret->loose));
+	ret->loose = mem_alloc_array(d.ovl.n + d.host.n + 1, sizeof(*ret->loose));
 	ret->n_loose = 0;
-	for (size_t i = 0; i < d.n_links; i++)
-		if (d.links[i].link.kind == KNL_PORT && !d.links[i].net)
-			memcpy(ret->loose[ret->n_loose++], d.links[i].link.name, IFNAMSIZ);
+	put_loose(&d.ovl, ret);
+	put_loose(&d.host, ret);
 	return 0;
 }
 
-static int read_net_links(struct knl_sock *ovl, struct dump *d, struct err *e)
+static int bridge_of(const struct dump *d, const struct side *s)
 {
-	char br[IFNAMSIZ], vx[IFNAMSIZ];
-	int bridge = 0, r;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->links[i].link.kind == KNL_BRIDGE && s->links[i].link.vni == d->only)
+			return s->links[i].link.ifindex;
+	return 0;
+}
 
-	state_bridge_name(d->only, br);
-	state_vxlan_name(d->only, vx);
-	knl_drop(ovl);
-	knl_link_get(ovl, br);
-	knl_allow(ovl, -ENODEV);
-	knl_link_get(ovl, vx);
-	knl_allow(ovl, -ENODEV);
-	r = knl_send(ovl, take_answer, d);
-	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot read network %u", d->only);
-	for (size_t i = 0; i < d->n_links; i++)
-		if (d->links[i].link.kind == KNL_BRIDGE)
-			bridge = d->links[i].link.ifindex;
+static void put_get(struct knl_sock *s, const char *name)
+{
+	knl_link_get(s, name);
+	knl_allow(s, -ENODEV);
+}
+
+/* Ports on its bridge, and those on none, which may be its. */
+static int read_ports(struct dump *d, struct side *s, struct err *e)
+{
+	int bridge = bridge_of(d, s), r = 0;
+
 	if (bridge != 0)
-		r = read_ports(ovl, d, bridge, e);
+		r = read_links(s, bridge, NULL, e);
 	if (r == 0)
-		r = read_ports(ovl, d, -1, e);
+		r = read_links(s, -1, "veth", e);
 	return r;
 }
 
-/* The VXLAN device is read by name and again as a port of its bridge. */
-static void drop_doubles(struct dump *d)
+static int read_overlay_links(struct dump *d, struct err *e)
+{
+	char br[IFNAMSIZ], dev[IFNAMSIZ];
+	struct side *s = &d->ovl;
+	int r;
+
+	if (!s->sock)
+		return 0;
+	if (d->only == STATE_KEY_EGRESS) {
+		memcpy(br, STATE_EGRESS_BRIDGE, sizeof(STATE_EGRESS_BRIDGE));
+		memcpy(dev, STATE_EGRESS_INNER, sizeof(STATE_EGRESS_INNER));
+	} else {
+		state_bridge_name(d->only, br);
+		state_vxlan_name(d->only, dev);
+	}
+	knl_drop(s->sock);
+	put_get(s->sock, br);
+	put_get(s->sock, dev);
+	r = knl_send(s->sock, take_answer, s);
+	if (r < 0)
+		return knl_fail(s->sock, e, r, "cannot read the network with %s", br);
+	return read_ports(d, s, e);
+}
+
+/* The name of a bridge in the host's namespace is known from its mark only. */
+static int read_host_links(struct dump *d, struct err *e)
+{
+	struct side *s = &d->host;
+	int r;
+
+	if (d->only != STATE_KEY_EGRESS) {
+		r = read_links(s, 0, "bridge", e);
+		return r < 0 ? r : read_ports(d, s, e);
+	}
+	knl_drop(s->sock);
+	put_get(s->sock, STATE_EGRESS_HOST);
+	r = knl_send(s->sock, take_answer, s);
+	return r < 0 ? knl_fail(s->sock, e, r, "cannot read " STATE_EGRESS_HOST) : 0;
+}
+
+/* Devices are read by name and again as ports of their bridge. */
+static void drop_doubles(struct side *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < d->n_links; i++) {
+	for (size_t i = 0; i < s->n; i++) {
 		bool seen = false;
 
-		if (d->links[i].link.kind == KNL_VXLAN)
+		if (s->links[i].link.kind != KNL_PORT)
 			for (size_t k = 0; k < n; k++)
-				seen = seen || d->links[k].link.ifindex == d->links[i].link.ifindex;
+				seen = seen || s->links[k].link.ifindex == s->links[i].link.ifindex;
 		if (!seen)
-			d->links[n++] = d->links[i];
+			s->links[n++] = s->links[i];
 	}
-	d->n_links = n;
+	s->n = n;
 }
 
-int knl_dump_one(struct knl_sock *ovl, struct knl_hidden hidden, uint32_t vni,
-		 struct state_net **ret, struct err *e)
+static int read_net_entries(struct dump *d, const struct state_net *n, struct err *e)
 {
-	_cleanup_dump_ struct dump d = { .hidden = hidden, .only = vni };
-	struct state_net *n;
-	int r = read_net_links(ovl, &d, e);
+	int r = 0;
 
+	d->at = n->kind == STATE_BRIDGE ? &d->host : &d->ovl;
+	if (n->bridge_exists)
+		r = knl_dump_fdb(d, n->bridge_ifindex, 0, e);
+	if (r == 0 && n->bridge_exists && n->kind == STATE_OVERLAY)
+		r = knl_dump_neigh(d, n->bridge_ifindex, e);
+	if (r == 0 && n->bridge_exists && n->kind != STATE_EGRESS)
+		r = knl_dump_addrs(d, n->bridge_ifindex, e);
+	if (r == 0 && n->vxlan_exists && !n->vxlan_enslaved)
+		r = knl_dump_fdb(d, 0, n->vxlan_ifindex, e);
+	d->at = &d->host;
+	if (r == 0 && d->outer.ifindex != 0)
+		r = knl_dump_addrs(d, d->outer.ifindex, e);
+	return r;
+}
+
+int knl_dump_one(const struct knl_dump_from *from, uint32_t vni, struct state_net **ret,
+		 struct err *e)
+{
+	_cleanup_dump_ struct dump d;
+	struct state_net *n;
+	int r = 0;
+
+	dump_begin(&d, from, vni);
+	if (!state_key_is_local(vni) || vni == STATE_KEY_EGRESS)
+		r = read_overlay_links(&d, e);
+	if (r == 0 && state_key_is_local(vni))
+		r = read_host_links(&d, e);
 	if (r < 0)
 		return r;
-	drop_doubles(&d);
+	drop_doubles(&d.ovl);
+	drop_doubles(&d.host);
 	organize(&d);
 	n = find_net(&d, vni, true);
-	if (n->bridge_exists) {
-		r = read_fdb(ovl, &d, n->bridge_ifindex, 0, e);
-		if (r == 0)
-			r = read_neigh(ovl, &d, n->bridge_ifindex, e);
-		if (r == 0)
-			r = read_addrs(ovl, &d, n->bridge_ifindex, e);
-	}
-	if (r == 0 && n->vxlan_exists && !n->vxlan_enslaved)
-		r = read_fdb(ovl, &d, 0, n->vxlan_ifindex, e);
+	r = read_net_entries(&d, n, e);
 	if (r < 0)
 		return r;
 	finish(&d);
 	*ret = n;
 	d.n_nets = 0; /* it was the only one */
 	return 0;
-}
-
-/* Where a port is. */
-struct place {
-	const char *name;
-	struct state_net *net;
-	struct state_port *port;
-};
-
-static int cmp_place(const void *a, const void *b)
-{
-	return strncmp(((const struct place *)a)->name, ((const struct place *)b)->name, IFNAMSIZ);
-}
-
-static bool mac_fits(const struct state_net *n, const struct state_guard *g)
-{
-	struct state_fdb key = { .where = STATE_FDB_MASTER, .mac = g->mac };
-	const struct state_fdb *f = state_net_fdb(n, &key);
-
-	if (f)
-		return strncmp(f->port, g->port, IFNAMSIZ) == 0;
-	for (size_t i = 0; i < n->n_fdb; i++)
-		if (n->fdb[i].where == STATE_FDB_MASTER &&
-		    strncmp(n->fdb[i].port, g->port, IFNAMSIZ) == 0)
-			return false;
-	return true;
-}
-
-static bool ip_fits(const struct state_net *n, const struct state_guard *g)
-{
-	const struct state_neigh *have = state_net_neigh(n, g->ip);
-
-	if (!ip_is_set(g->ip))
-		return true;
-	if (have)
-		return mac_eq(have->mac, g->mac);
-	for (size_t i = 0; i < n->n_neigh; i++)
-		if (n->neigh[i].ip.family == g->ip.family && mac_eq(n->neigh[i].mac, g->mac))
-			return false;
-	return true;
-}
-
-void knl_dump_guards(struct state_net *const *nets, size_t n_nets, const struct state_guard *guards,
-		     size_t n_guards, struct state_guard **ret_strays, size_t *ret_n_strays)
-{
-	_cleanup_free_ struct place *places = NULL;
-	struct state_guard *strays = NULL;
-	size_t n = 0, n_strays = 0;
-
-	for (size_t i = 0; i < n_nets; i++)
-		n += nets[i]->n_ports;
-	places = mem_alloc_array(n ? n : 1, sizeof(*places));
-	n = 0;
-	for (size_t i = 0; i < n_nets; i++)
-		for (size_t k = 0; k < nets[i]->n_ports; k++)
-			places[n++] = (struct place){ nets[i]->ports[k].name, nets[i],
-						      &nets[i]->ports[k] };
-	qsort(places, n, sizeof(*places), cmp_place);
-	for (size_t i = 0; i < n_guards; i++) {
-		const struct state_guard *g = &guards[i];
-		struct place key = { .name = g->port };
-		struct place *at = bsearch(&key, places, n, sizeof(*places), cmp_place);
-
-		if (at && mac_fits(at->net, g) && ip_fits(at->net, g)) {
-			/* Without address (nft_ground.h) it guards nothing, and goes with the port. */
-			at->port->guard4 |= g->ip.family == AF_INET;
-			at->port->guard6 |= g->ip.family == AF_INET6;
-		} else if (ret_strays) {
-			strays = mem_grow(strays, n_strays + 1, sizeof(*strays));
-			strays[n_strays++] = *g;
-		}
-	}
-	if (ret_strays) {
-		*ret_strays = strays;
-		*ret_n_strays = n_strays;
-	}
 }

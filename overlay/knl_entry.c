@@ -96,35 +96,40 @@ struct tally {
 
 /* Only the first failure is told in words. */
 static void note_failure(struct tally *t, const struct knl_sock *s, int r, size_t n,
-			 const char *what, uint32_t vni, struct err *e)
+			 const char *what, const struct state_net *net, struct err *e)
 {
 	if (t->first == 0) {
 		t->first = r;
-		knl_fail(s, e, r, "cannot change %s of network %u", what, vni);
+		if (net->kind == STATE_BRIDGE)
+			knl_fail(s, e, r, "cannot change %s of bridge %s", what, net->bridge);
+		else if (net->kind == STATE_EGRESS)
+			knl_fail(s, e, r, "cannot change %s of the egress bridge", what);
+		else
+			knl_fail(s, e, r, "cannot change %s of network %u", what, net->vni);
 	}
 	t->failed += n;
 }
 
-static void flush(struct knl_sock *s, struct tally *t, const char *what, uint32_t vni,
-		  struct err *e)
+static void flush(struct knl_sock *s, struct tally *t, const char *what,
+		  const struct state_net *net, struct err *e)
 {
 	unsigned n = knl_queued(s);
 	int r = knl_send(s, NULL, NULL);
 
 	if (r < 0)
-		note_failure(t, s, r, knl_failed(s), what, vni, e);
+		note_failure(t, s, r, knl_failed(s), what, net, e);
 	t->writes += n - knl_failed(s);
 	knl_drop(s);
 }
 
 /* An entry to delete is gone when its port is; with another than NOT FOUND the port's name is of no use. */
 static bool skip(struct tally *t, const struct knl_sock *s, int ifindex, bool del, const char *what,
-		 uint32_t vni, struct err *e)
+		 const struct state_net *net, struct err *e)
 {
 	if (ifindex >= 0)
 		return false;
 	if (!(del && ifindex == -ENODEV))
-		note_failure(t, s, ifindex, 1, what, vni, e);
+		note_failure(t, s, ifindex, 1, what, net, e);
 	return true;
 }
 
@@ -139,43 +144,44 @@ static void allow_gone(struct knl_sock *s, bool del)
 }
 
 /* Resolves the names first, as that takes the socket's batch. */
-int knl_entry_fdb(struct knl_sock *ovl, uint32_t vni, const struct kernel_fdb_op *ops, size_t n,
-		  unsigned *ret_writes, size_t *ret_failed, struct err *e)
+int knl_entry_fdb(struct knl_sock *s, const struct state_net *net, const struct kernel_fdb_op *ops,
+		  size_t n, unsigned *ret_writes, size_t *ret_failed, struct err *e)
 {
 	static const char *const what = "forwarding entries";
 	_cleanup_free_ int *ifindex = mem_alloc_array(n ? n : 1, sizeof(*ifindex));
-	struct names names = { .sock = ovl };
+	struct names names = { .sock = s };
 	struct tally t = { 0 };
 	char vx[IFNAMSIZ] = "";
 
-	state_vxlan_name(vni, vx);
+	state_vxlan_name(net->vni, vx);
 	for (size_t i = 0; i < n; i++) {
 		bool self = ops[i].fdb.where == STATE_FDB_SELF;
 
 		ifindex[i] = name_to_ifindex(&names, self ? vx : ops[i].fdb.port);
-		skip(&t, ovl, ifindex[i], ops[i].del, what, vni, e);
+		skip(&t, s, ifindex[i], ops[i].del, what, net, e);
 	}
-	knl_drop(ovl);
+	knl_drop(s);
 	for (size_t i = 0; i < n; i++) {
 		if (ifindex[i] < 0)
 			continue;
 		if (ops[i].fdb.where == STATE_FDB_SELF)
-			put_self(ovl, ifindex[i], ops[i].del, &ops[i].fdb);
+			put_self(s, ifindex[i], ops[i].del, &ops[i].fdb);
 		else
-			put_master(ovl, ifindex[i], ops[i].del, &ops[i].fdb);
-		allow_gone(ovl, ops[i].del);
-		if (knl_queued(ovl) == KNL_BATCH_MAX)
-			flush(ovl, &t, what, vni, e);
+			put_master(s, ifindex[i], ops[i].del, &ops[i].fdb);
+		allow_gone(s, ops[i].del);
+		if (knl_queued(s) == KNL_BATCH_MAX)
+			flush(s, &t, what, net, e);
 	}
-	flush(ovl, &t, what, vni, e);
+	flush(s, &t, what, net, e);
 	free(names.v);
 	*ret_writes = t.writes;
 	*ret_failed = t.failed;
 	return t.first;
 }
 
-int knl_entry_neigh(struct knl_sock *ovl, uint32_t vni, const struct kernel_neigh_op *ops, size_t n,
-		    unsigned *ret_writes, size_t *ret_failed, struct err *e)
+int knl_entry_neigh(struct knl_sock *s, const struct state_net *net,
+		    const struct kernel_neigh_op *ops, size_t n, unsigned *ret_writes,
+		    size_t *ret_failed, struct err *e)
 {
 	static const char *const what = "neighbours";
 	struct tally t = { 0 };
@@ -183,18 +189,18 @@ int knl_entry_neigh(struct knl_sock *ovl, uint32_t vni, const struct kernel_neig
 	char name[IFNAMSIZ];
 	int r;
 
-	state_bridge_name(vni, name);
-	r = knl_link_read(ovl, name, &br);
+	state_net_bridge_name(net, name);
+	r = knl_link_read(s, name, &br);
 	for (size_t i = 0; r < 0 && i < n; i++)
-		skip(&t, ovl, r, ops[i].del, what, vni, e);
-	knl_drop(ovl);
+		skip(&t, s, r, ops[i].del, what, net, e);
+	knl_drop(s);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		put_neigh(ovl, br.ifindex, ops[i].del, &ops[i].neigh);
-		allow_gone(ovl, ops[i].del);
-		if (knl_queued(ovl) == KNL_BATCH_MAX)
-			flush(ovl, &t, what, vni, e);
+		put_neigh(s, br.ifindex, ops[i].del, &ops[i].neigh);
+		allow_gone(s, ops[i].del);
+		if (knl_queued(s) == KNL_BATCH_MAX)
+			flush(s, &t, what, net, e);
 	}
-	flush(ovl, &t, what, vni, e);
+	flush(s, &t, what, net, e);
 	*ret_writes = t.writes;
 	*ret_failed = t.failed;
 	return t.first;
@@ -235,6 +241,8 @@ bool knl_entry_parse(const struct nlmsghdr *h, struct knl_entry *ret)
 		en.bridge = 0;
 	if (en.family == AF_BRIDGE)
 		en.ours = !(en.mac.b[0] & 1) && !(en.bridge && (m->ndm_state & NUD_PERMANENT));
+	en.learnt = en.family == AF_BRIDGE && !(m->ndm_flags & NTF_EXT_LEARNED) &&
+		    !(m->ndm_state & (NUD_NOARP | NUD_PERMANENT));
 	*ret = en;
 	return true;
 }

@@ -21,17 +21,33 @@ static const int overlay_groups[] = {
 	RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
 };
 static const int host_groups[] = {
-	RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-	RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_LINK,
+	RTNLGRP_NEIGH,
+	RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR,
 };
+static const int route_groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
 
-enum source { SOURCE_HOST, SOURCE_OVERLAY, SOURCE_NFT_HOST, SOURCE_NFT_OVERLAY, N_SOURCES };
+enum source {
+	SOURCE_HOST,
+	SOURCE_ROUTES,
+	SOURCE_OVERLAY,
+	SOURCE_NFT_HOST,
+	SOURCE_NFT_OVERLAY,
+	N_SOURCES,
+};
 struct watch {
 	struct knl_event *ev;
 	uv_poll_t poll;
 	int fd; /* -1: not watched */
 	bool own_fd;
 	enum source source;
+};
+/* A namespace whose objects are decoded. */
+struct side {
+	struct knl_decode *decode;
+	struct knl_sock *refill; /* reads the links anew after a loss */
+	bool lossy; /* notifications were dropped, and may still be */
 };
 struct knl_event {
 	struct knl_event_config c;
@@ -41,9 +57,7 @@ struct knl_event {
 	uv_fs_event_t folder;
 	bool folder_on;
 	struct nft_ground *nft;
-	struct knl_decode *decode;
-	struct knl_sock *refill; /* reads the links anew after a loss */
-	bool lossy; /* notifications were dropped, and may still be */
+	struct side ovl, host;
 	unsigned handles;
 	bool closing;
 	void (*closed)(void *user);
@@ -82,11 +96,13 @@ static int read_some(struct knl_event *ev, int fd)
 	return (int)got;
 }
 
-static void lost(struct knl_event *ev)
+static void lost(struct knl_event *ev, struct side *side)
 {
-	ev->lossy = false;
-	knl_decode_links(ev->decode, ev->refill);
+	side->lossy = false;
+	knl_decode_links(side->decode, side->refill);
 	emit_type(ev, KERNEL_EVENT_LOST);
+	if (side == &ev->host)
+		emit_type(ev, KERNEL_EVENT_UNDERLAY);
 }
 
 /* Forwarding switched for the namespace, not for a new link of it: the one sysctl change that is told of. */
@@ -106,46 +122,77 @@ static bool is_netconf_all(const struct nlmsghdr *h)
 	return false;
 }
 
+/* Return: it is about a link or address of the host's that is not ours. */
+static bool take_message(struct knl_event *ev, const struct side *side, const struct nlmsghdr *h)
+{
+	bool ours;
+
+	if (is_netconf_all(h)) {
+		emit_type(ev, KERNEL_EVENT_GROUND);
+		return false;
+	}
+	ours = knl_decode_message(side->decode, h);
+	return side == &ev->host && !ours && h->nlmsg_type != RTM_NEWNEIGH &&
+	       h->nlmsg_type != RTM_DELNEIGH;
+}
+
 /*
  * ENOBUFS comes before the notifications that still fitted, and only once: until they have all been read the kernel drops
  * every new one without a word (NETLINK_S_CONGESTED; fact_event_lost). So what is left is thrown away, and the loss told when
  * the socket is empty: whatever is read from the kernel from then on is complete.
  */
-static void read_overlay(struct knl_event *ev, int fd)
+static void read_side(struct knl_event *ev, struct side *side, int fd)
 {
-	for (unsigned i = 0; i < (ev->lossy ? READS_LOSSY : READS_PER_TURN) && !ev->closing; i++) {
+	bool underlay = false;
+
+	for (unsigned i = 0; i < (side->lossy ? READS_LOSSY : READS_PER_TURN) && !ev->closing;
+	     i++) {
 		int len = read_some(ev, fd);
 		const struct nlmsghdr *h = (void *)ev->in;
 
 		if (len == -ENOBUFS)
-			ev->lossy = true;
-		if (len == 0 && ev->lossy)
-			lost(ev);
+			side->lossy = true;
+		if (len == 0 && side->lossy)
+			lost(ev, side);
 		if (len == 0 || (len < 0 && len != -ENOBUFS))
-			return;
-		if (ev->lossy)
+			break;
+		if (side->lossy)
 			continue;
-		for (; mnl_nlmsg_ok(h, len) && !ev->closing; h = mnl_nlmsg_next(h, &len)) {
-			if (is_netconf_all(h))
-				emit_type(ev, KERNEL_EVENT_GROUND);
-			else
-				knl_decode_message(ev->decode, h);
-		}
+		for (; mnl_nlmsg_ok(h, len) && !ev->closing; h = mnl_nlmsg_next(h, &len))
+			underlay = take_message(ev, side, h) || underlay;
 	}
+	if (underlay)
+		emit_type(ev, KERNEL_EVENT_UNDERLAY);
 }
 
-/* What it was is of no interest: the host's routes and addresses are looked at again. */
-static void read_host(struct knl_event *ev, int fd)
+/* A route by one of our own devices says nothing of the way to other nodes. */
+static bool is_own_route(const struct knl_event *ev, const struct nlmsghdr *h)
+{
+	const struct nlattr *a;
+
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(struct rtmsg))
+		return true;
+	mnl_attr_for_each(a, h, sizeof(struct rtmsg)) {
+		if (mnl_attr_get_type(a) == RTA_OIF)
+			return knl_decode_has(ev->host.decode, (int)knl_get_u32(a));
+	}
+	return false;
+}
+
+/* What it was is of no interest: the host's routes are looked at again. */
+static void read_routes(struct knl_event *ev, int fd)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < READS_PER_TURN; i++) {
 		int len = read_some(ev, fd);
+		const struct nlmsghdr *h = (void *)ev->in;
 
-		if (len != 0)
-			any = true;
-		if (len <= 0 && len != -ENOBUFS)
+		any = any || len < 0;
+		if (len == 0 || (len < 0 && len != -ENOBUFS))
 			break;
+		for (; !any && mnl_nlmsg_ok(h, len); h = mnl_nlmsg_next(h, &len))
+			any = !is_own_route(ev, h);
 	}
 	if (any)
 		emit_type(ev, KERNEL_EVENT_UNDERLAY);
@@ -161,10 +208,13 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		uv_poll_start(p, UV_READABLE, on_poll);
 	switch (w->source) {
 	case SOURCE_HOST:
-		read_host(w->ev, w->fd);
+		read_side(w->ev, &w->ev->host, w->fd);
+		break;
+	case SOURCE_ROUTES:
+		read_routes(w->ev, w->fd);
 		break;
 	case SOURCE_OVERLAY:
-		read_overlay(w->ev, w->fd);
+		read_side(w->ev, &w->ev->ovl, w->fd);
 		break;
 	case SOURCE_NFT_HOST:
 	case SOURCE_NFT_OVERLAY:
@@ -229,6 +279,20 @@ static void drop_closed(void *user)
 	(void)user;
 }
 
+/* The monitor first: what is made between the two is told of. */
+static int watch_side(struct knl_event *ev, struct side *side, enum source source, int nsfd,
+		      const int *groups, size_t n, struct err *e)
+{
+	int r = knl_open(nsfd, &side->refill, e);
+
+	if (r == 0)
+		r = watch_group(ev, source, nsfd, groups, n, e);
+	if (r < 0)
+		return r;
+	r = knl_decode_links(side->decode, side->refill);
+	return r < 0 ? err_set(e, r, "cannot read the links: %s", strerror(-r)) : 0;
+}
+
 int knl_event_new(const struct knl_event_config *c, struct knl_event **ret, struct err *e)
 {
 	struct knl_event *ev = mem_alloc(sizeof(*ev));
@@ -241,12 +305,15 @@ int knl_event_new(const struct knl_event_config *c, struct knl_event **ret, stru
 	ev->file = slash ? slash + 1 : ev->path;
 	for (int i = 0; i < N_SOURCES; i++)
 		ev->watch[i].fd = -1;
-	ev->decode = knl_decode_new(c->hidden, on_decoded, ev);
+	ev->ovl.decode = knl_decode_new(KNL_IN_OVERLAY, c->hidden, on_decoded, ev);
+	ev->host.decode = knl_decode_new(KNL_IN_HOST, c->host_hidden, on_decoded, ev);
 	uv_fs_event_init(c->loop, &ev->folder);
 	ev->folder.data = ev;
 	ev->handles = 1;
 	watch_folder(ev);
-	r = watch_group(ev, SOURCE_HOST, -1, host_groups, ARRAY_SIZE(host_groups), e);
+	r = watch_side(ev, &ev->host, SOURCE_HOST, -1, host_groups, ARRAY_SIZE(host_groups), e);
+	if (r == 0)
+		r = watch_group(ev, SOURCE_ROUTES, -1, route_groups, ARRAY_SIZE(route_groups), e);
 	if (r < 0) {
 		knl_event_close(ev, drop_closed, NULL);
 		return r;
@@ -255,8 +322,7 @@ int knl_event_new(const struct knl_event_config *c, struct knl_event **ret, stru
 	return 0;
 }
 
-int knl_event_ground(struct knl_event *ev, int ovl_nsfd, struct knl_sock *ovl,
-		     struct nft_ground *nft, struct err *e)
+int knl_event_ground(struct knl_event *ev, int ovl_nsfd, struct nft_ground *nft, struct err *e)
 {
 	int overlay_fd = -1, host_fd = -1, r;
 
@@ -264,18 +330,10 @@ int knl_event_ground(struct knl_event *ev, int ovl_nsfd, struct knl_sock *ovl,
 		watch_folder(ev);
 	if (ev->watch[SOURCE_OVERLAY].fd >= 0)
 		return 0;
-	r = knl_open(ovl_nsfd, &ev->refill, e);
+	r = watch_side(ev, &ev->ovl, SOURCE_OVERLAY, ovl_nsfd, overlay_groups,
+		       ARRAY_SIZE(overlay_groups), e);
 	if (r < 0)
 		return r;
-	/* The monitor first: what is made between the two is told of. */
-	r = watch_group(ev, SOURCE_OVERLAY, ovl_nsfd, overlay_groups, ARRAY_SIZE(overlay_groups),
-			e);
-	if (r < 0)
-		return r;
-	r = knl_decode_links(ev->decode, ovl);
-	if (r < 0)
-		return err_set(e, r, "cannot read the links of the overlay namespace: %s",
-			       strerror(-r));
 	ev->nft = nft;
 	nft_ground_event_fds(nft, &overlay_fd, &host_fd);
 	r = watch_fd(ev, SOURCE_NFT_OVERLAY, overlay_fd, false);
@@ -293,8 +351,10 @@ static void on_handle_closed(uv_handle_t *h)
 	for (int i = 0; i < N_SOURCES; i++)
 		if (ev->watch[i].fd >= 0 && ev->watch[i].own_fd)
 			close(ev->watch[i].fd);
-	knl_close(ev->refill);
-	knl_decode_free(ev->decode);
+	knl_close(ev->ovl.refill);
+	knl_close(ev->host.refill);
+	knl_decode_free(ev->ovl.decode);
+	knl_decode_free(ev->host.decode);
 	free(ev->path);
 	ev->closed(ev->closed_user);
 	free(ev);

@@ -3,78 +3,82 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VNI_MAX 16777215u
-#define ALIAS "ovl vni " /* and the number */
+#define ALIAS_VNI "ovl vni " /* and the number */
+#define ALIAS_LOCAL "ovl local "
+#define PORT "ve"
+#define HOST_PORT "ovp"
 #define PORT_HEX 12
 
-/* Bridge port flags: what each kind of port shall have. Those that others may find useful to flip by hand are held too. */
-static const struct {
-	uint16_t attr;
-	uint8_t vx, ve;
-} port_flags[] = {
-	{ IFLA_BRPORT_LEARNING, 0, 0 },	      { IFLA_BRPORT_LOCKED, 0, 1 },
-	{ IFLA_BRPORT_NEIGH_SUPPRESS, 1, 0 }, { IFLA_BRPORT_ISOLATED, 0, 0 },
-	{ IFLA_BRPORT_UNICAST_FLOOD, 1, 1 },  { IFLA_BRPORT_MCAST_FLOOD, 1, 1 },
-	{ IFLA_BRPORT_BCAST_FLOOD, 1, 1 },    { IFLA_BRPORT_MODE, 0, 0 }, /* hairpin */
-};
-
-static bool parse_vni(const char *s, uint32_t *ret)
+static bool parse_number(const char *s, uint32_t min, uint32_t max, uint32_t *ret)
 {
 	char *end;
-	unsigned long v;
+	unsigned long long v;
 
 	if (s[0] < '1' || s[0] > '9')
 		return false;
-	v = strtoul(s, &end, 10);
-	if (*end != '\0' || v > VNI_MAX)
+	v = strtoull(s, &end, 10);
+	if (*end != '\0' || v < min || v > max)
 		return false;
 	*ret = (uint32_t)v;
 	return true;
 }
 
-enum knl_kind knl_link_kind(const char *name, uint32_t *ret_vni)
+static bool parse_vni(const char *s, uint32_t *ret)
 {
-	uint32_t vni = 0;
-	enum knl_kind kind = KNL_OTHER;
+	return parse_number(s, 1, VNI_MAX, ret);
+}
 
-	if (strncmp(name, "br", 2) == 0 && parse_vni(name + 2, &vni))
+static bool is_port(const char *name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(name, prefix, n) == 0 && strlen(name) == n + PORT_HEX &&
+	       strspn(name + n, "0123456789abcdef") == PORT_HEX;
+}
+
+enum knl_kind knl_link_kind(enum knl_where where, const char *name, uint32_t *ret_key)
+{
+	enum knl_kind kind = KNL_OTHER;
+	uint32_t key = 0;
+
+	if (where == KNL_IN_HOST && strcmp(name, STATE_EGRESS_HOST) == 0) {
+		kind = KNL_OUTER;
+		key = STATE_KEY_EGRESS;
+	} else if (where == KNL_IN_HOST) {
+		kind = is_port(name, HOST_PORT) ? KNL_PORT : KNL_OTHER;
+	} else if (strncmp(name, "br", 2) == 0 && parse_vni(name + 2, &key)) {
 		kind = KNL_BRIDGE;
-	else if (strncmp(name, "vx", 2) == 0 && parse_vni(name + 2, &vni))
+	} else if (strncmp(name, "vx", 2) == 0 && parse_vni(name + 2, &key)) {
 		kind = KNL_VXLAN;
-	else if (strncmp(name, "ve", 2) == 0 && strlen(name) == 2 + PORT_HEX &&
-		 strspn(name + 2, "0123456789abcdef") == PORT_HEX)
+	} else if (is_port(name, PORT)) {
 		kind = KNL_PORT;
-	if (ret_vni)
-		*ret_vni = vni;
+	} else if (strcmp(name, STATE_EGRESS_BRIDGE) == 0) {
+		kind = KNL_BRIDGE;
+		key = STATE_KEY_EGRESS;
+	} else if (strcmp(name, STATE_EGRESS_INNER) == 0) {
+		kind = KNL_INNER;
+		key = STATE_KEY_EGRESS;
+	}
+	if (ret_key)
+		*ret_key = key;
 	return kind;
 }
 
-void knl_link_alias(uint32_t vni, char ret[32])
+void knl_link_alias(uint32_t key, char ret[KNL_ALIAS_MAX])
 {
-	snprintf(ret, 32, ALIAS "%u", vni);
+	snprintf(ret, KNL_ALIAS_MAX, "%s%u", state_key_is_local(key) ? ALIAS_LOCAL : ALIAS_VNI,
+		 key);
 }
 
 static void copy_text(const struct nlattr *a, char *ret, size_t size)
 {
 	snprintf(ret, size, "%.*s", (int)mnl_attr_get_payload_len(a), mnl_attr_get_str(a));
-}
-
-static void parse_flags(const struct nlattr *nest, struct knl_link *l)
-{
-	const struct nlattr *a;
-
-	l->has_flags = l->flags_ok = true;
-	mnl_attr_for_each_nested(a, nest) {
-		for (size_t i = 0; i < ARRAY_SIZE(port_flags); i++)
-			if (port_flags[i].attr == mnl_attr_get_type(a) &&
-			    knl_get_u8(a) !=
-				    (l->kind == KNL_VXLAN ? port_flags[i].vx : port_flags[i].ve))
-				l->flags_ok = false;
-	}
 }
 
 static void parse_vxlan(const struct nlattr *nest, struct knl_link *l)
@@ -133,29 +137,75 @@ static void parse_info(const struct nlattr *nest, struct knl_link *l)
 	if (data && strcmp(l->driver, "vxlan") == 0)
 		parse_vxlan(data, l);
 	if (slave && on_bridge)
-		parse_flags(slave, l);
+		l->flags = knl_flags_parse(slave);
 }
 
 static void parse_alias(const struct nlattr *a, struct knl_link *l)
 {
-	static const char prefix[] = ALIAS;
-	char text[32];
+	static const char vni[] = ALIAS_VNI, local[] = ALIAS_LOCAL;
+	char text[KNL_ALIAS_MAX];
 
 	copy_text(a, text, sizeof(text));
-	if (strncmp(text, prefix, sizeof(prefix) - 1) == 0)
-		parse_vni(text + sizeof(prefix) - 1, &l->vni);
+	if (strncmp(text, vni, sizeof(vni) - 1) == 0)
+		parse_vni(text + sizeof(vni) - 1, &l->mark);
+	else if (strncmp(text, local, sizeof(local) - 1) == 0)
+		parse_number(text + sizeof(local) - 1, STATE_KEY_LOCAL, UINT32_MAX, &l->mark);
 }
 
-bool knl_link_parse(const struct nlmsghdr *h, struct knl_link *ret)
+/* The kernel tells all settings of a device as one array (inet_fill_link_af()). */
+static bool inet_setting(const struct nlattr *conf, unsigned number)
+{
+	uint32_t v = 0;
+
+	if (mnl_attr_get_payload_len(conf) >= number * sizeof(v))
+		memcpy(&v, (const char *)mnl_attr_get_payload(conf) + (number - 1) * sizeof(v),
+		       sizeof(v));
+	return v != 0;
+}
+
+static void parse_settings(const struct nlattr *spec, struct knl_link *l)
+{
+	const struct nlattr *af, *a;
+
+	mnl_attr_for_each_nested(af, spec) {
+		if (mnl_attr_get_type(af) != AF_INET)
+			continue;
+		mnl_attr_for_each_nested(a, af) {
+			if (mnl_attr_get_type(a) == IFLA_INET_CONF)
+				l->localnet = inet_setting(a, IPV4_DEVCONF_ROUTE_LOCALNET) &&
+					      inet_setting(a, IPV4_DEVCONF_FORWARDING);
+		}
+	}
+}
+
+static void classify(struct knl_link *l, enum knl_where where)
+{
+	l->kind = knl_link_kind(where, l->name, &l->vni);
+	if (l->kind == KNL_PORT)
+		l->vni = l->mark;
+	if (where == KNL_IN_OVERLAY)
+		return;
+	if (l->kind == KNL_OUTER && l->mark != STATE_KEY_EGRESS) {
+		l->kind = KNL_OTHER;
+		l->vni = 0;
+	} else if (l->kind == KNL_OTHER && strcmp(l->driver, "bridge") == 0 &&
+		   l->mark > STATE_KEY_EGRESS) {
+		l->kind = KNL_BRIDGE;
+		l->vni = l->mark;
+	}
+}
+
+bool knl_link_parse(const struct nlmsghdr *h, enum knl_where where, struct knl_link *ret)
 {
 	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
-	const struct nlattr *a, *info = NULL, *protinfo = NULL, *alias = NULL;
+	const struct nlattr *a, *info = NULL;
 	struct knl_link l = { .link_nsid = -1 };
 
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*i))
 		return false;
 	l.ifindex = i->ifi_index;
 	l.up = (i->ifi_flags & IFF_UP) != 0;
+	l.of_bridge = i->ifi_family == AF_BRIDGE;
 	mnl_attr_for_each(a, h, sizeof(*i)) {
 		switch (mnl_attr_get_type(a)) {
 		case IFLA_IFNAME:
@@ -181,27 +231,52 @@ bool knl_link_parse(const struct nlmsghdr *h, struct knl_link *ret)
 			info = a;
 			break;
 		case IFLA_PROTINFO:
-			protinfo = a;
+			/* Notifications of the bridge carry the flags here; the port's own in IFLA_LINKINFO. */
+			if (l.of_bridge)
+				l.flags = knl_flags_parse(a);
+			break;
+		case IFLA_AF_SPEC:
+			/* Of the bridge it is about VLANs. */
+			if (!l.of_bridge)
+				parse_settings(a, &l);
 			break;
 		case IFLA_IFALIAS:
-			alias = a;
+			parse_alias(a, &l);
 			break;
 		}
 	}
 	if (l.name[0] == '\0' || l.ifindex <= 0)
 		return false;
-	l.kind = knl_link_kind(l.name, &l.vni);
-	if (alias && l.kind == KNL_PORT)
-		parse_alias(alias, &l);
 	if (info)
 		parse_info(info, &l);
-	/* Notifications of the bridge carry the flags here; the port's own in IFLA_LINKINFO. */
-	if (protinfo && i->ifi_family == AF_BRIDGE)
-		parse_flags(protinfo, &l);
-	if (l.vx_learning)
-		l.flags_ok = false;
+	classify(&l, where);
 	*ret = l;
 	return true;
+}
+
+bool knl_link_flags_ok(const struct knl_link *l, uint32_t key, bool *ret_open)
+{
+	bool isolated = key == STATE_KEY_EGRESS, open = false, ok = true;
+
+	switch (l->kind) {
+	case KNL_VXLAN:
+		ok = !l->vx_learning && knl_flags_are(l->flags, KNL_FLAGS_VXLAN, false);
+		break;
+	case KNL_PORT:
+		if (!knl_flags_are(l->flags, KNL_FLAGS_LOCKED, isolated))
+			ok = open = knl_flags_are(l->flags, KNL_FLAGS_OPEN, isolated);
+		break;
+	case KNL_INNER:
+		ok = knl_flags_are(l->flags, KNL_FLAGS_OPEN, false);
+		break;
+	case KNL_BRIDGE:
+	case KNL_OUTER:
+	case KNL_OTHER:
+		break;
+	}
+	if (ret_open)
+		*ret_open = open;
+	return ok;
 }
 
 void knl_link_get(struct knl_sock *s, const char *name)
@@ -217,7 +292,7 @@ static void take_link(void *user, unsigned index, const struct nlmsghdr *h)
 {
 	(void)index;
 	if (h->nlmsg_type == RTM_NEWLINK)
-		knl_link_parse(h, user);
+		knl_link_parse(h, KNL_IN_OVERLAY, user);
 }
 
 int knl_link_read(struct knl_sock *s, const char *name, struct knl_link *ret)
@@ -249,18 +324,35 @@ struct nlmsghdr *knl_link_set(struct knl_sock *s, const char *name, unsigned fla
  * As "ip link set dev X type bridge_slave": the same br_setport() as RTM_SETLINK of AF_BRIDGE reaches, but by name, so
  * it fits into the batch that made the link.
  */
-void knl_link_port_flags(struct knl_sock *s, const char *name, enum knl_kind kind)
+void knl_link_port_flags(struct knl_sock *s, const char *name, enum knl_flags_kind kind,
+			 bool isolated)
 {
 	struct nlmsghdr *h = knl_link_set(s, name, 0, 0);
 	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
-	for (size_t i = 0; i < ARRAY_SIZE(port_flags); i++)
-		mnl_attr_put_u8(h, port_flags[i].attr,
-				kind == KNL_VXLAN ? port_flags[i].vx : port_flags[i].ve);
+	knl_flags_put(h, kind, isolated);
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
+}
+
+/*
+ * Through rtnetlink, beside the rest (fact_localnet): it wants no writable /proc/sys. The caches that a sysctl would flush hold nothing of this:
+ * the two are asked when a route is looked up, and a refusal is never cached.
+ */
+void knl_link_localnet(struct knl_sock *s, const char *name)
+{
+	struct nlmsghdr *h = knl_link_set(s, name, 0, 0);
+	struct nlattr *spec = mnl_attr_nest_start(h, IFLA_AF_SPEC),
+		      *inet = mnl_attr_nest_start(h, AF_INET),
+		      *conf = mnl_attr_nest_start(h, IFLA_INET_CONF);
+
+	mnl_attr_put_u32(h, IPV4_DEVCONF_ROUTE_LOCALNET, 1);
+	mnl_attr_put_u32(h, IPV4_DEVCONF_FORWARDING, 1);
+	mnl_attr_nest_end(h, conf);
+	mnl_attr_nest_end(h, inet);
+	mnl_attr_nest_end(h, spec);
 }
 
 void knl_link_quiet(struct knl_sock *s, const char *name, const char *alias)
@@ -292,86 +384,4 @@ int knl_link_delete(struct knl_sock *s, int ifindex)
 	knl_begin(s, RTM_DELLINK, 0, &i, sizeof(i));
 	knl_allow(s, -ENODEV);
 	return knl_send(s, NULL, NULL);
-}
-
-void knl_link_put_vtep(struct nlmsghdr *h, struct ip vtep)
-{
-	mnl_attr_put(h, vtep.family == AF_INET6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL,
-		     ip_bytes(vtep), vtep.b);
-}
-
-static void put_vxlan_change(struct nlmsghdr *h, struct ip vtep)
-{
-	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
-
-	mnl_attr_put_strz(h, IFLA_INFO_KIND, "vxlan");
-	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
-	knl_link_put_vtep(h, vtep);
-	mnl_attr_put_u8(h, IFLA_VXLAN_LEARNING, 0);
-	mnl_attr_nest_end(h, data);
-	mnl_attr_nest_end(h, info);
-}
-
-/*
- * A veth's carrier comes with both ends up, but its work (the port forwards, the peer has a queue) is left to the kernel's
- * link watch, which waits for RTNL: behind a link's deletion for 30 ms, and a first ARP lost then is repeated a second later.
- * Asking for a link does that work at once (linkwatch_sync_dev() in rtnl_getlink(), since 6.8; before, nothing is lost by it).
- */
-static void settle(struct knl_sock *ovl, const char *name)
-{
-	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
-	struct knl_link l = { 0 };
-	struct nlmsghdr *h;
-
-	if (knl_link_read(ovl, name, &l) < 0 || l.link_nsid < 0 || l.peer <= 0)
-		return;
-	i.ifi_index = l.peer;
-	knl_drop(ovl);
-	h = knl_begin(ovl, RTM_GETLINK, 0, &i, sizeof(i));
-	mnl_attr_put_u32(h, IFLA_TARGET_NETNSID, (uint32_t)l.link_nsid);
-	mnl_attr_put_u32(h, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	knl_send(ovl, NULL, NULL);
-}
-
-int knl_link_change(struct knl_sock *ovl, const struct kernel_link_set *c, struct err *e)
-{
-	bool enslave = c->master && c->master[0] != '\0';
-	struct knl_link master = { 0 };
-	struct nlmsghdr *h;
-	int r;
-
-	if (enslave) {
-		r = knl_link_read(ovl, c->master, &master);
-		if (r < 0)
-			return knl_fail(ovl, e, r, "cannot find the bridge %s", c->master);
-	}
-	knl_drop(ovl);
-	/* A port that joins comes with learning on and locked off: no packet before its flags. */
-	if (c->up == KERNEL_OFF || (enslave && c->port_flags))
-		knl_link_set(ovl, c->name, 0, IFF_UP);
-	if (c->mtu != 0) {
-		h = knl_link_set(ovl, c->name, 0, 0);
-		mnl_attr_put_u32(h, IFLA_MTU, c->mtu);
-	}
-	if (c->master) {
-		h = knl_link_set(ovl, c->name, 0, 0);
-		mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t)master.ifindex);
-	}
-	if (ip_is_set(c->vtep))
-		put_vxlan_change(knl_link_set(ovl, c->name, 0, 0), c->vtep);
-	if (c->port_flags)
-		knl_link_port_flags(ovl, c->name, knl_link_kind(c->name, NULL));
-	r = knl_send(ovl, NULL, NULL);
-	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot change link %s", c->name);
-	if (c->up != KERNEL_ON)
-		return 0;
-	knl_drop(ovl);
-	knl_link_set(ovl, c->name, IFF_UP, IFF_UP);
-	r = knl_send(ovl, NULL, NULL);
-	if (r < 0)
-		return knl_fail(ovl, e, r, "cannot set link %s up", c->name);
-	if (knl_link_kind(c->name, NULL) == KNL_PORT)
-		settle(ovl, c->name);
-	return 0;
 }

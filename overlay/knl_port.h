@@ -5,13 +5,11 @@
 #pragma once
 #include "overlay/knl_link.h"
 
-#define KNL_ROUTE_PROTO 111 /* routes that we put into a container's namespace */
-
 /**
- * knl_port_make() - make the veth of @p: the host end on br<vni>, flags set, DOWN; the peer named, addressed, routed, up
+ * knl_port_make() - make the veth of @p: the host end on the network's bridge, flags set, DOWN; the peer named, addressed, routed, up
  * A host end of that name that is there already is stale: deleted and made anew. On any failure nothing is left.
- * *@ret_writes: objects written.
+ * @s: of the namespace where the bridge is; *@ret_writes: objects written.
  * Return: 0; -ENOENT: the target namespace is gone or another; -EEXIST: an interface of that name exists inside; -ENODEV: no bridge.
  */
-int knl_port_make(struct knl_sock *ovl, const struct state_net *want, const struct state_port *p,
+int knl_port_make(struct knl_sock *s, const struct state_net *want, const struct state_port *p,
 		  unsigned *ret_writes, struct err *e);

@@ -69,7 +69,7 @@ static void take_link(void *user, const struct nlmsghdr *h)
 
 	if (!h)
 		x->n_links = 0;
-	if (!h || h->nlmsg_type != RTM_NEWLINK || !knl_link_parse(h, &l))
+	if (!h || h->nlmsg_type != RTM_NEWLINK || !knl_link_parse(h, KNL_IN_HOST, &l))
 		return;
 	x->links = grow(x->links, x->n_links, sizeof(*x->links));
 	x->links[x->n_links] =
@@ -334,5 +334,82 @@ int knl_route_underlay(struct knl_sock *host, struct ip vtep, uint32_t *ret_mtu,
 			       ip_format(vtep, text));
 	*ret_mtu = l->mtu;
 	memcpy(ret_ifname, l->name, IFNAMSIZ);
+	return 0;
+}
+
+struct outward {
+	int oif; /* 0: none */
+	uint32_t metric;
+};
+
+/* Of several next hops the first. */
+static int first_hop(const struct nlattr *multipath)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(multipath);
+
+	return mnl_attr_get_payload_len(multipath) >= sizeof(*hop) ? hop->rtnh_ifindex : 0;
+}
+
+static void take_outward(void *user, const struct nlmsghdr *h)
+{
+	const struct rtmsg *m;
+	struct outward *o = user;
+	const struct nlattr *a;
+	uint32_t metric = 0;
+	int oif = 0;
+
+	if (!h)
+		*o = (struct outward){ 0 };
+	if (!h || h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return;
+	m = mnl_nlmsg_get_payload(h);
+	if (m->rtm_type != RTN_UNICAST || m->rtm_dst_len != 0 || m->rtm_table != RT_TABLE_MAIN)
+		return;
+	mnl_attr_for_each(a, h, sizeof(*m)) {
+		if (mnl_attr_get_type(a) == RTA_OIF)
+			oif = (int)knl_get_u32(a);
+		if (mnl_attr_get_type(a) == RTA_MULTIPATH)
+			oif = first_hop(a);
+		if (mnl_attr_get_type(a) == RTA_PRIORITY)
+			metric = knl_get_u32(a);
+	}
+	if (oif > 0 && (o->oif == 0 || metric < o->metric))
+		*o = (struct outward){ .oif = oif, .metric = metric };
+}
+
+static void take_one_link(void *user, unsigned index, const struct nlmsghdr *h)
+{
+	(void)index;
+	if (h->nlmsg_type == RTM_NEWLINK)
+		knl_link_parse(h, KNL_IN_HOST, user);
+}
+
+int knl_route_outward(struct knl_sock *host, uint32_t *ret_mtu, struct err *e)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct ifinfomsg i = { .ifi_family = AF_UNSPEC };
+	struct outward o = { 0 };
+	struct knl_link l = { 0 };
+	int r = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(families) && o.oif == 0; k++) {
+		struct rtmsg m = { .rtm_family = families[k], .rtm_table = RT_TABLE_MAIN };
+
+		knl_drop(host);
+		knl_begin(host, RTM_GETROUTE, NLM_F_DUMP, &m, sizeof(m));
+		r = knl_dump(host, take_outward, &o, e);
+		if (r < 0 && families[k] == AF_INET)
+			return r;
+	}
+	if (o.oif == 0)
+		return err_set(e, -ENOENT, "this host has no default route");
+	knl_drop(host);
+	i.ifi_index = o.oif;
+	mnl_attr_put_u32(knl_begin(host, RTM_GETLINK, 0, &i, sizeof(i)), IFLA_EXT_MASK,
+			 RTEXT_FILTER_SKIP_STATS);
+	r = knl_send(host, take_one_link, &l);
+	if (r < 0)
+		return knl_fail(host, e, r, "cannot read the interface of the default route");
+	*ret_mtu = l.mtu;
 	return 0;
 }

@@ -20,3 +20,5 @@ int knl_route_device(struct knl_sock *host, const char *ifname, bool *ret_own, s
 /** knl_route_underlay() - kernel.h's underlay */
 int knl_route_underlay(struct knl_sock *host, struct ip vtep, uint32_t *ret_mtu,
 		       char ret_ifname[IFNAMSIZ], struct err *e);
+/** knl_route_outward() - kernel.h's outward_mtu: of the default route with the lowest metric, IPv4 before IPv6 */
+int knl_route_outward(struct knl_sock *host, uint32_t *ret_mtu, struct err *e);

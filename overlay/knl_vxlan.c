@@ -55,8 +55,8 @@ static void look_at(void *user, const struct nlmsghdr *h)
 		s->name[0] = '\0';
 		return;
 	}
-	if (knl_link_parse(h, &l) && strcmp(l.driver, "vxlan") == 0 && l.vx_id == s->vni &&
-	    l.vx_port == s->port && l.link_nsid == s->nsid)
+	if (knl_link_parse(h, KNL_IN_OVERLAY, &l) && strcmp(l.driver, "vxlan") == 0 &&
+	    l.vx_id == s->vni && l.vx_port == s->port && l.link_nsid == s->nsid)
 		memcpy(s->name, l.name, sizeof(s->name));
 }
 
