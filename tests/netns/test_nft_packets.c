@@ -105,9 +105,7 @@ static int group_setup(void **state)
 	};
 	struct ip vteps[3];
 	const struct state_elem elem = state_elem_ifname(STATE_SET_BRIDGES, "ovl-gw");
-	const struct kernel_elements el = {
-		vteps, 3, guards, ARRAY_SIZE(guards), &elem, 1
-	};
+	const struct kernel_elements el = { vteps, 3, guards, ARRAY_SIZE(guards), &elem, 1 };
 	struct err e = { 0 };
 	unsigned writes;
 
