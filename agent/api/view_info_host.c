@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "agent/publish.h"
 #include "agent/surroundings.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -101,8 +102,15 @@ static void count_ports(void *user, const struct local_endpoint *ep)
 static void put_published(cJSON *j, const struct host_info *h)
 {
 	cJSON *o = cJSON_AddObjectToObject(j, "Published");
+	struct publish_stats st = { 0 };
 
+	if (h->ctx->publishes)
+		publishes_stats(h->ctx->publishes, &st);
 	json_put_u64(o, "Ports", h->n_ports);
+	json_put_u64(o, "TcpRelays", st.tcp_relays);
+	json_put_u64(o, "UdpRelays", st.udp_relays);
+	json_put_u64(o, "Relayed", st.relayed);
+	json_put_u64(o, "Refused", st.refused);
 }
 
 /* ---- surroundings: what of this host is not ours, but in our way ---- */

@@ -143,7 +143,7 @@ static void test_info_host(void **state)
 	const cJSON *c;
 
 	api_lab_ask(f, "GET", "/info", NULL);
-	api_lab_expect(f, 200, "\"LocalNetworks\":0,\"Published\":{\"Ports\":0}");
+	api_lab_expect(f, 200, "\"LocalNetworks\":0,\"Published\":{\"Ports\":0,\"TcpRelays\":2,");
 	api_lab_expect(f, 200, "\"SwitchedOn\":[\"net.ipv4.ip_forward\"]");
 	api_lab_expect(
 		f, 200,
@@ -159,7 +159,7 @@ static void test_info_host(void **state)
 	f->m.locals[0]->publish = v;
 	f->m.locals[0]->n_publish = ARRAY_SIZE(v);
 	api_lab_ask(f, "GET", "/info", NULL);
-	api_lab_expect(f, 200, "\"LocalNetworks\":3,\"Published\":{\"Ports\":3}");
+	api_lab_expect(f, 200, "\"LocalNetworks\":3,\"Published\":{\"Ports\":3,");
 	assert_string_equal(api_lab_text(f->reply, "Egress/Interface"), "ovl-gw");
 	assert_string_equal(api_lab_text(f->reply, "Egress/Subnets/0"), "172.20.0.0/16");
 	c = json_get(f->reply, "Conflicts");
