@@ -184,12 +184,12 @@ bool knl_delete_has(const struct knl_delete *d, int ifindex)
 
 int knl_delete_find(const struct knl_delete *d, const char *name)
 {
-	for (size_t i = 0; i < d->n_group; i++)
-		if (strcmp(d->group[i].name, name) == 0)
-			return d->group[i].ifindex;
-	for (size_t i = 0; i < d->n_queue; i++)
+	for (size_t i = d->n_queue; i-- > 0;)
 		if (strcmp(d->queue[i].name, name) == 0)
 			return d->queue[i].ifindex;
+	for (size_t i = d->n_group; i-- > 0;)
+		if (strcmp(d->group[i].name, name) == 0)
+			return d->group[i].ifindex;
 	return 0;
 }
 

@@ -23,7 +23,10 @@ void knl_delete_add(struct knl_delete *d, const char *name, int ifindex, kernel_
 		    void *user);
 /** knl_delete_has() - is this link asked for, or at work? */
 bool knl_delete_has(const struct knl_delete *d, int ifindex);
-/** knl_delete_find() - number of the link of that name asked for or at work; 0: none. */
+/**
+ * knl_delete_find() - number of the link of that name asked for or at work, the latest of several: an earlier one was gone before the next could have
+ * its name; 0: none
+ */
 int knl_delete_find(const struct knl_delete *d, const char *name);
 /** knl_delete_close() - @closed when all that was asked for is deleted, or KNL_DELETE_CLOSE_MS have passed; @d is freed. */
 #define KNL_DELETE_CLOSE_MS 5000

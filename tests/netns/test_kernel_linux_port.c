@@ -244,6 +244,28 @@ static void test_made_again_while_it_is_being_deleted(void **state)
 	assert_true(n->ports[0].up && n->ports[0].enslaved);
 }
 
+/* Deleted twice under one name before the first deletion is done: the later one is not to hit what was made after it. */
+static void test_made_and_deleted_faster_than_that(void **state)
+{
+	struct lab *l = *state;
+	_cleanup_state_net_ struct state_net *want = lab_net(l, 0, LAB_VNI), *n = NULL;
+	struct kernel *k;
+
+	for (unsigned i = 0; i < 3; i++) {
+		lab_make_net(l, 0, want);
+		if (i == 2)
+			break;
+		k = lab_enter(l, 0);
+		k->ops->link_del(k, "vx1048577", NULL, NULL);
+		k->ops->link_del(k, "br1048577", NULL, NULL);
+	}
+	lab_close(l, 0); /* waits for all */
+	lab_open(l, 0);
+	k = lab_enter(l, 0);
+	assert_int_equal(k->ops->dump_net(k, LAB_VNI, &n, NULL), 0);
+	assert_true(n->bridge_exists && n->vxlan_exists && n->vxlan_enslaved);
+}
+
 static int cmp_double(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -324,6 +346,7 @@ int main(void)
 		T(test_stale_host_end_is_replaced),
 		T(test_deletions_are_gathered),
 		T(test_made_again_while_it_is_being_deleted),
+		T(test_made_and_deleted_faster_than_that),
 		T(test_times),
 	};
 
