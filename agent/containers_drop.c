@@ -49,6 +49,7 @@ void containers_drop_endpoints(void *endpoints, const struct local_target *t,
 	d->target = t;
 	d->done = done;
 	d->user = done_user;
+	endpoints_drop_begin(endpoints, t);
 	endpoint_each(endpoints, collect, d);
 	d->target = NULL; /* not ours beyond this call */
 	d->pending = d->n + 1; /* one for this function */

@@ -7,7 +7,6 @@
 
 #include "agent/compile.h"
 #include "agent/endpoint_priv.h"
-#include "agent/network.h"
 #include "agent/reconcile.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,6 +21,7 @@ struct ep *ep_new(struct endpoints *es, struct local_endpoint *row)
 		 row->target.path ? row->target.path : "");
 	ep->target.dev = row->target.netns_dev;
 	ep->target.ino = row->target.netns_ino;
+	ep->local = ep_network(ep) && model_network_is_local(ep_network(ep));
 	HASH_ADD_KEYPTR(hh, es->table, &ep->row->id, sizeof(struct id), ep);
 	return ep;
 }
@@ -31,6 +31,11 @@ void ep_free(struct ep *ep)
 	HASH_DELETE(hh, ep->es->table, ep);
 	local_endpoint_free(ep->row);
 	free(ep);
+}
+
+bool ep_at(const struct ep *ep, const struct state_target *t)
+{
+	return ep->target.ino == t->ino && ep->target.dev == t->dev;
 }
 
 struct ep *ep_find(struct endpoints *es, struct id id)
@@ -68,16 +73,21 @@ int ep_save(struct ep *ep, enum local_endpoint_state state, struct err *e)
 	return local_endpoint_put(ep->es->d.local, ep->row, e);
 }
 
-uint32_t ep_vni(const struct ep *ep)
+const struct model_network *ep_network(const struct ep *ep)
 {
-	const struct model_network *net = network_get(ep->es->d.networks, ep->row->network);
+	return network_get(ep->es->d.networks, ep->row->network);
+}
+
+uint32_t ep_key(const struct ep *ep)
+{
+	const struct model_network *net = ep_network(ep);
 
 	return net ? network_key(net) : 0;
 }
 
-void ep_publish(const struct ep *ep, const char *action)
+void ep_event(const struct ep *ep, const char *action)
 {
-	const struct model_network *net = network_get(ep->es->d.networks, ep->row->network);
+	const struct model_network *net = ep_network(ep);
 	struct kv_pairs attrs = { 0 };
 	char id[ID_TEXT_MAX], ip[IP_TEXT_MAX];
 
@@ -105,6 +115,8 @@ struct model_endpoint ep_model(const struct ep *ep)
 		.mac = r->mac,
 		.ip4 = r->ip4,
 		.ip6 = r->ip6,
+		.publish = r->publish,
+		.n_publish = r->n_publish,
 		.created = r->created,
 		.mod_revision = r->endpoint_rev,
 	};
@@ -122,11 +134,15 @@ void ep_mirror(struct ep *ep, const struct model_endpoint *m, int64_t revision)
 
 /* ---- the table as others see it ---- */
 
+/* Attaching one may make and free others: by their ids. */
 static void wait_tick(uv_timer_t *t)
 {
 	struct endpoints *es = t->data;
+	_cleanup_free_ struct id *ready =
+		mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*ready));
 	struct ep *ep, *tmp;
 	bool more = false;
+	size_t n = 0;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
 		if (ep->phase != EP_WAITING)
@@ -134,12 +150,15 @@ static void wait_tick(uv_timer_t *t)
 		if (ep_dying_blocks(ep) && uv_now(es->d.loop) < ep->deadline_ms)
 			more = true;
 		else
-			ep_attach(ep);
+			ready[n++] = ep->row->id;
 	}
 	if (!more)
 		uv_timer_stop(t);
-	else if (!uv_is_active((uv_handle_t *)t))
-		uv_timer_start(t, wait_tick, EP_WAIT_POLL_MS, EP_WAIT_POLL_MS);
+	for (size_t i = 0; i < n; i++) {
+		ep = ep_find(es, ready[i]);
+		if (ep && ep->phase == EP_WAITING)
+			ep_attach(ep);
+	}
 }
 
 struct endpoints *endpoints_new(const struct endpoints_deps *d)
@@ -172,13 +191,34 @@ static void load_row(void *user, const struct local_endpoint *row)
 		ep->phase = EP_RUNNING;
 }
 
+/* On a network of this node nobody else has to be told. */
+static void drop_stale_local(struct endpoints *es)
+{
+	struct err e = { 0 };
+	struct ep *ep, *tmp;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (!ep->local || ep->phase != EP_LEAVING)
+			continue;
+		if (local_endpoint_del(es->d.local, ep->row->id, &e) < 0)
+			log_error("cannot forget an endpoint", "endpoint=%s err=%s", ep->row->name,
+				  LOG_Q(err_text(&e)));
+		ep_free(ep);
+	}
+}
+
 int endpoints_load(struct endpoints *es, struct err *e)
 {
 	int r = local_endpoint_each(es->d.local, load_row, es, e);
 
-	if (r == 0)
-		log_info("local endpoints", "known=%u", HASH_COUNT(es->table));
-	return r;
+	if (r < 0)
+		return r;
+	drop_stale_local(es);
+	ep_local_load(es);
+	ep_sandbox_load(es);
+	ep_publish_load(es);
+	log_info("local endpoints", "known=%u", HASH_COUNT(es->table));
+	return 0;
 }
 
 static void closed(uv_handle_t *h)
@@ -200,6 +240,8 @@ void endpoints_close(struct endpoints *es)
 		ep_answer(&ep->leaves, -ECANCELED, NULL, &e);
 		ep_free(ep);
 	}
+	ep_sandbox_done(es);
+	ep_local_done(es);
 	while ((d = es->dying)) {
 		es->dying = d->next;
 		free(d);
@@ -232,6 +274,23 @@ size_t endpoint_count(const struct endpoints *es)
 	return n;
 }
 
+/* What it has of its namespace's way out. */
+static void add_way_out(const struct ep *ep, struct compile_local *l)
+{
+	const struct ep_sandbox *sb = ep_sandbox_of(ep->es, &ep->target);
+
+	if (!sb)
+		return;
+	if (id_eq(sb->gateway4, l->id))
+		l->gw4 = sb->via4;
+	if (id_eq(sb->gateway6, l->id))
+		l->gw6 = sb->via6;
+	if (id_eq(sb->published, l->id)) {
+		l->publish = sb->publish;
+		l->n_publish = sb->n_publish;
+	}
+}
+
 size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_local **ret)
 {
 	struct compile_local *v = mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*v));
@@ -241,13 +300,14 @@ size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_
 	HASH_ITER(hh, es->table, ep, tmp) {
 		if (ep->phase != EP_RUNNING || !id_eq(ep->row->network, network))
 			continue;
-		v[n++] = (struct compile_local){ .id = ep->row->id,
-						 .mac = ep->row->mac,
-						 .ip4 = ep->row->ip4,
-						 .ip6 = ep->row->ip6,
-						 .ifname = ep->row->ifname,
-						 .target = &ep->target,
-						 .shut = ep->row->state == LOCAL_CONFLICT };
+		v[n] = (struct compile_local){ .id = ep->row->id,
+					       .mac = ep->row->mac,
+					       .ip4 = ep->row->ip4,
+					       .ip6 = ep->row->ip6,
+					       .ifname = ep->row->ifname,
+					       .target = &ep->target,
+					       .shut = ep->row->state == LOCAL_CONFLICT };
+		add_way_out(ep, &v[n++]);
 	}
 	*ret = v;
 	return n;

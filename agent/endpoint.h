@@ -23,6 +23,9 @@
 struct reconcile;
 struct compile_local;
 struct endpoints;
+struct networks;
+struct publishes;
+struct knl_conntrack;
 struct endpoints_deps {
 	uv_loop_t *loop;
 	struct mirror *mirror;
@@ -70,6 +73,11 @@ void endpoint_disconnect(struct endpoints *es, struct id network, const char *ta
 /** endpoint_disconnect_id() - one local endpoint. */
 void endpoint_disconnect_id(struct endpoints *es, struct id endpoint, endpoint_done_fn done,
 			    void *user);
+/**
+ * endpoints_drop_begin() - the namespace @t (NULL: each) is ending: its endpoints are about to be disconnected one by one, and nothing is made for
+ * those that are left meanwhile
+ */
+void endpoints_drop_begin(struct endpoints *es, const struct local_target *t);
 /** endpoint_drop_target() - all endpoints of a namespace (a run container has ended). */
 void endpoint_drop_target(struct endpoints *es, const struct local_target *t);
 /** endpoint_each() - all local ones, any state. */
@@ -91,5 +99,7 @@ void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
  * @all: put every one again (a new lease, or etcd was wiped or restored)
  */
 void endpoints_resettle(struct endpoints *es, bool all);
+/** endpoints_settle_sandboxes() - what failed beside an endpoint that left (way out, default route, published ports) is tried again. */
+void endpoints_settle_sandboxes(struct endpoints *es);
 /** endpoints_record_changed() - the mirror saw one of ours deleted or altered. */
 void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c);

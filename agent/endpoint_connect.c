@@ -4,91 +4,70 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "agent/endpoint_priv.h"
-#include "agent/network.h"
+#include "agent/forwarding.h"
 #include "agent/reconcile.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "overlay/netns.h"
 
 #define OVERHEAD_V4 50
-#define IFNAME_TRIES 256
 
-struct name_query {
-	const char *name;
-	int found;
-};
+/* ---- the port ---- */
 
-static int query_name(void *arg)
+static int need_forwarding(struct ep *ep, struct err *e)
 {
-	struct name_query *q = arg;
+	const struct model_network *net = ep_network(ep);
+	struct netopt opt;
+	bool out;
+	int r;
 
-	q->found = if_nametoindex(q->name) != 0;
-	return 0;
+	if (!ep->local || !net)
+		return 0;
+	network_options(net, &opt);
+	out = opt.driver == NETOPT_EGRESS ||
+	      (opt.driver == NETOPT_BRIDGE && !net->internal &&
+	       (opt.masquerade || opt.gateway_mode == NETOPT_ROUTED));
+	if (!out)
+		return 0;
+	r = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET, e);
+	if (r == 0 && ip_is_set(ep->row->ip6))
+		r = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET6, e);
+	return r;
 }
 
-int ep_ifname_exists(const struct state_target *t, const char *ifname)
+int ep_make(struct ep *ep, struct err *e)
 {
-	struct name_query q = { .name = ifname };
-	_cleanup_close_ int fd = netns_open_target(t, NULL);
+	uint32_t key = ep_key(ep);
+	int r;
 
-	if (fd < 0 || netns_call(fd, query_name, &q) < 0)
-		return -ENOENT;
-	return q.found;
+	ep->phase = EP_RUNNING;
+	ep->attaching = true;
+	ep_sandbox_enter(ep);
+	r = need_forwarding(ep, e);
+	if (r == 0)
+		r = key ? reconcile_now(ep->es->d.reconcile, key, &ep->row->id, e) :
+			  err_set(e, -ENOENT, "the network is gone");
+	ep->attaching = false;
+	return r;
 }
-
-static bool same_target(const struct state_target *a, const struct state_target *b)
-{
-	return a->ino == b->ino && a->dev == b->dev;
-}
-
-void ep_dying_add(struct ep *ep)
-{
-	struct ep_dying *d = mem_alloc(sizeof(*d));
-
-	d->target = ep->target;
-	snprintf(d->ifname, sizeof(d->ifname), "%s", ep->row->ifname ? ep->row->ifname : "");
-	LL_PREPEND(ep->es->dying, d);
-}
-
-/* Links on their way out of @t; those that are gone are forgotten. */
-static bool dying_has(struct endpoints *es, const struct state_target *t, const char *ifname)
-{
-	struct ep_dying *d = es->dying, *next, **link = &es->dying;
-	bool found = false;
-
-	for (; d; d = next) {
-		next = d->next;
-		if (same_target(&d->target, t) && ep_ifname_exists(&d->target, d->ifname) != 1) {
-			*link = next;
-			free(d);
-			continue;
-		}
-		found = found || (same_target(&d->target, t) && strcmp(d->ifname, ifname) == 0);
-		link = &d->next;
-	}
-	return found;
-}
-
-bool ep_dying_blocks(struct ep *ep)
-{
-	return dying_has(ep->es, &ep->target, ep->row->ifname);
-}
-
-/* ---- after the claim ---- */
 
 void ep_attach(struct ep *ep)
 {
 	struct endpoints *es = ep->es;
+	struct state_target target = ep->target;
+	struct id id = ep->row->id;
 	struct err e = { 0 };
 	char ip[IP_TEXT_MAX];
-	int r;
+	int r = ep_make(ep, &e);
 
-	ep->phase = EP_RUNNING;
-	r = reconcile_now(es->d.reconcile, ep_vni(ep), &ep->row->id, &e);
+	if (r == 0 && !ep->row->defer_egress)
+		ep_sandbox_final(es, &target);
+	if (r == 0)
+		r = ep_sandbox_settle(es, &target, &e);
+	/* Should the namespace have ended under it, all of it has been told and is gone. */
+	if (!ep_find(es, id) || ep->phase != EP_RUNNING)
+		return;
 	if (r < 0) {
 		ep_leave(ep, r, &e);
 		return;
@@ -96,8 +75,24 @@ void ep_attach(struct ep *ep)
 	log_info("endpoint connected", "name=%s address=%s ifname=%s", ep->row->name,
 		 ip_format(ep->row->ip4, ip), ep->row->ifname);
 	ep_answer(&ep->connects, 0, ep->row, &e);
-	ep_publish(ep, "connect");
+	ep_event(ep, "connect");
 }
+
+/* Addresses are ours: now, or as soon as the name inside the container is free. */
+static void proceed(struct ep *ep)
+{
+	struct endpoints *es = ep->es;
+
+	if (!ep_dying_blocks(ep)) {
+		ep_attach(ep);
+		return;
+	}
+	ep->phase = EP_WAITING;
+	ep->deadline_ms = uv_now(es->d.loop) + EP_WAIT_MAX_MS;
+	endpoint_wait_start(es);
+}
+
+/* ---- after the claim ---- */
 
 static void take_claimed(struct ep *ep, const struct model_endpoint *m)
 {
@@ -110,7 +105,6 @@ static void take_claimed(struct ep *ep, const struct model_endpoint *m)
 static void claimed(void *user, int status, const struct model_endpoint *m, const struct err *ce)
 {
 	struct ep *ep = user;
-	struct endpoints *es = ep->es;
 	struct err e = { 0 };
 
 	if (status == -ECANCELED)
@@ -129,13 +123,7 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 		ep_leave(ep, status, &e);
 		return;
 	}
-	if (ep_dying_blocks(ep)) {
-		ep->phase = EP_WAITING;
-		ep->deadline_ms = uv_now(es->d.loop) + EP_WAIT_MAX_MS;
-		endpoint_wait_start(es);
-		return;
-	}
-	ep_attach(ep);
+	proceed(ep);
 }
 
 /* ---- before it ---- */
@@ -143,7 +131,8 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 static int check_store(struct endpoints *es, struct err *e)
 {
 	if (!es->d.claim)
-		return err_set(e, -EINVAL, "this agent has no etcd (--etcd)");
+		return err_set(e, -EINVAL,
+			       "overlay networks need etcd, and this agent has none (--etcd)");
 	if (mirror_get_state(es->d.mirror) == MIRROR_FROZEN)
 		return err_set(
 			e, -EAGAIN,
@@ -153,8 +142,6 @@ static int check_store(struct endpoints *es, struct err *e)
 			       "etcd cannot be reached: no address can be claimed now");
 	if (es->d.lease(es->d.user) == 0)
 		return err_set(e, -EAGAIN, "this node has no address lease yet: try again");
-	if (!reconcile_ready(es->d.reconcile))
-		return err_set(e, -EAGAIN, "the kernel's state has not been read yet: try again");
 	return 0;
 }
 
@@ -197,96 +184,6 @@ static int check_names(const struct endpoint_request *req, struct err *e)
 	return e->code;
 }
 
-static int choose_ifname(struct endpoints *es, const struct state_target *t, const char *want,
-			 char **ret, struct err *e)
-{
-	unsigned count = 0;
-	struct ep *ep, *tmp;
-
-	for (int i = 0; i < IFNAME_TRIES; i++) {
-		char name[IFNAMSIZ];
-		bool used = false;
-		int r;
-
-		snprintf(name, sizeof(name), "eth%d", i);
-		if (want)
-			snprintf(name, sizeof(name), "%s", want);
-		count = 0;
-		HASH_ITER(hh, es->table, ep, tmp) {
-			if (ep->phase == EP_LEAVING || !same_target(&ep->target, t))
-				continue;
-			count++;
-			used = used || strcmp(ep->row->ifname, name) == 0;
-		}
-		if (count >= ENDPOINT_PER_TARGET_MAX)
-			return err_set(e, -ENOSPC, "a namespace can be on %d networks at most",
-				       ENDPOINT_PER_TARGET_MAX);
-		r = used ? 1 : ep_ifname_exists(t, name);
-		if (r == 1 && !used && dying_has(es, t, name))
-			r = 0; /* on its way out: free by the time it is needed */
-		if (r < 0)
-			return err_set(e, -ENOENT, "target: %s is gone", t->path);
-		if (r == 0) {
-			*ret = mem_strdup(name);
-			return 0;
-		}
-		if (want)
-			return err_set(e, -EEXIST, "an interface %s exists already in %s", want,
-				       t->path);
-	}
-	return err_set(e, -ENOSPC, "no interface name eth0 to eth%d is free in %s",
-		       IFNAME_TRIES - 1, t->path);
-}
-
-static char *default_name(const struct local_target *t, const char *run_name, const char *sandbox)
-{
-	static const char dir[] = "/run/netns/";
-
-	if (run_name)
-		return mem_strdup(run_name);
-	if (strncmp(t->path, dir, sizeof(dir) - 1) == 0 &&
-	    model_name_check("", t->path + sizeof(dir) - 1, NULL) == 0)
-		return mem_strdup(t->path + sizeof(dir) - 1);
-	return mem_strndup(sandbox, ID_SHORT_LEN);
-}
-
-/* Endpoints of one namespace share the sandbox. */
-static char *find_sandbox(struct endpoints *es, const struct local_target *t)
-{
-	char text[ID_TEXT_MAX];
-	struct ep *ep, *tmp;
-
-	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase != EP_LEAVING && target_match(&ep->row->target, t))
-			return mem_strdup(ep->row->sandbox);
-	}
-	return mem_strdup(id_format(id_random(), text));
-}
-
-static struct local_endpoint *make_row(struct endpoints *es, const struct endpoint_request *req,
-				       struct local_target *t, char *run_name)
-{
-	struct local_endpoint *row = mem_alloc(sizeof(*row));
-	char now[CLOCK_TEXT_MAX], port[IFNAMSIZ];
-
-	row->id = id_random();
-	row->network = req->network;
-	row->target = *t; /* moved */
-	memset(t, 0, sizeof(*t));
-	row->run_name = run_name;
-	row->sandbox = find_sandbox(es, &row->target);
-	row->container_id = mem_strdup(row->sandbox);
-	row->name = req->name ? mem_strdup(req->name) :
-				default_name(&row->target, run_name, row->sandbox);
-	strv_copy(&row->aliases, &req->aliases);
-	row->mac = req->mac;
-	row->boot_id = mem_strdup(es->d.boot_id);
-	row->created = mem_strdup(clock_wall_text(now));
-	state_port_name(row->id, port);
-	row->port = mem_strdup(port);
-	return row;
-}
-
 static struct ep *find_connected(struct endpoints *es, struct id network,
 				 const struct local_target *t)
 {
@@ -300,6 +197,69 @@ static struct ep *find_connected(struct endpoints *es, struct id network,
 	return NULL;
 }
 
+/* Both lead to the same addresses: the namespace could reach only one of them. */
+static int check_conflict(struct endpoints *es, const struct model_network *net,
+			  const struct local_target *t, struct err *e)
+{
+	const struct model_network *other = network_conflict(es->d.networks, net);
+
+	if (!other || (model_network_is_local(net) && !find_connected(es, other->id, t)))
+		return 0;
+	return err_set(
+		e, -EEXIST,
+		"network %s (%s) overlaps with network %s (%s) of this node: remove one of them",
+		net->name, net->driver, other->name, other->driver);
+}
+
+static int check_network(struct endpoints *es, const struct model_network *net,
+			 const struct local_target *t, struct err *e)
+{
+	struct netopt opt;
+	int r = 0;
+
+	network_options(net, &opt);
+	switch (opt.driver) {
+	case NETOPT_OVERLAY:
+		r = check_store(es, e);
+		if (r == 0)
+			r = check_mtu(es, net, e);
+		break;
+	case NETOPT_BRIDGE:
+	case NETOPT_MACVLAN:
+	case NETOPT_IPVLAN:
+		break;
+	case NETOPT_EGRESS:
+		return err_set(
+			e, -EACCES,
+			"network %s is ovl's own: overlay networks lead out through it by themselves",
+			net->name);
+	case NETOPT_HOST:
+	case NETOPT_NULL:
+		return err_set(e, -EINVAL,
+			       "network %s cannot be connected to: only `ovlctl run --network %s`",
+			       net->name, net->name);
+	}
+	if (r == 0 && !reconcile_ready(es->d.reconcile))
+		r = err_set(e, -EAGAIN, "the kernel's state has not been read yet: try again");
+	return r < 0 ? r : check_conflict(es, net, t, e);
+}
+
+/* A port of the host left to choose is any. */
+static bool publishes_the_same(const struct local_endpoint *r, const struct endpoint_request *req)
+{
+	if (req->n_publish != r->n_publish)
+		return false;
+	for (size_t i = 0; i < r->n_publish; i++) {
+		const struct model_publish *a = &r->publish[i], *b = &req->publish[i];
+
+		if (a->proto != b->proto || a->port != b->port ||
+		    (b->host_port && a->host_port != b->host_port) ||
+		    (ip_is_set(b->host_ip) && !ip_eq(a->host_ip, b->host_ip)))
+			return false;
+	}
+	return true;
+}
+
 static bool asks_the_same(const struct ep *ep, const struct endpoint_request *req)
 {
 	const struct local_endpoint *r = ep->row;
@@ -308,7 +268,8 @@ static bool asks_the_same(const struct ep *ep, const struct endpoint_request *re
 	       (!ip_is_set(req->ip6) || ip_eq(req->ip6, r->ip6)) &&
 	       (mac_is_zero(req->mac) || mac_eq(req->mac, r->mac)) &&
 	       (!req->name || strcmp(req->name, r->name) == 0) &&
-	       (!req->ifname || strcmp(req->ifname, r->ifname) == 0);
+	       (!req->ifname || strcmp(req->ifname, r->ifname) == 0) &&
+	       req->gw_priority == r->gw_priority && publishes_the_same(r, req);
 }
 
 static void start_claim(struct ep *ep, const struct model_network *net,
@@ -325,14 +286,59 @@ static void start_claim(struct ep *ep, const struct model_network *net,
 	claim_endpoint_create(ep->es->d.claim, &cr, claimed, ep);
 }
 
-/* Everything that can be refused before anything is written. */
+static int check_room(struct endpoints *es, const struct model_network *net, struct err *e)
+{
+	struct ep *ep, *tmp;
+	size_t n = 0;
+
+	HASH_ITER(hh, es->table, ep, tmp)
+		n += ep->phase != EP_LEAVING && id_eq(ep->row->network, net->id);
+	return n < STATE_PORTS_MAX ?
+		       0 :
+		       err_set(e, -ENOSPC,
+			       "network %s has %d endpoints on this node, and no room for more",
+			       net->name, STATE_PORTS_MAX);
+}
+
+/* Ports and, on a local network, addresses are taken here; with the row they are remembered. */
+static int take(struct endpoints *es, const struct endpoint_request *req,
+		const struct model_network *net, struct local_endpoint *row, struct ep **ret,
+		struct err *e)
+{
+	bool local = model_network_is_local(net);
+	struct netopt opt;
+	struct ep *ep;
+	int r = 0;
+
+	network_options(net, &opt);
+	if (local)
+		r = ep_local_addresses(es, net, req, true, row, e);
+	if (r == 0)
+		r = ep_publish_take(es, row, &opt, e);
+	if (r < 0) {
+		local_endpoint_free(row);
+		return r;
+	}
+	ep = ep_new(es, row);
+	/* With nothing to claim, an intent would announce nothing: whoever asked asks again, and is told that it is there. */
+	r = ep_save(ep, local ? LOCAL_BOUND : LOCAL_INTENDED, e);
+	if (r < 0) {
+		ep_publish_drop(ep);
+		ep_free(ep);
+		return r;
+	}
+	*ret = ep;
+	return 0;
+}
+
+/* Everything that can be refused before anything is written. *ret set and 1: it is there already. */
 static int prepare(struct endpoints *es, const struct endpoint_request *req,
 		   const struct model_network *net, struct local_target *t, struct ep **ret,
 		   char **run_name, struct err *e)
 {
-	struct local_endpoint *row;
+	_cleanup_free_ char *ifname = NULL;
+	struct endpoint_request named = *req;
 	struct state_target st = { 0 };
-	char *ifname = NULL;
 	struct ep *ep;
 	int r;
 
@@ -348,19 +354,34 @@ static int prepare(struct endpoints *es, const struct endpoint_request *req,
 	snprintf(st.path, sizeof(st.path), "%s", t->path);
 	st.dev = t->netns_dev;
 	st.ino = t->netns_ino;
-	r = choose_ifname(es, &st, req->ifname, &ifname, e);
+	r = check_room(es, net, e);
+	if (r == 0)
+		r = ep_sandbox_check(es, req, net, &st, e);
+	if (r == 0)
+		r = ep_choose_ifname(es, &st, req->ifname, false, &ifname, e);
 	if (r < 0)
 		return r;
-	row = make_row(es, req, t, TAKE_PTR(*run_name));
-	row->ifname = ifname;
-	ep = ep_new(es, row);
-	r = ep_save(ep, LOCAL_INTENDED, e);
-	if (r < 0) {
-		ep_free(ep);
-		return r;
+	named.ifname = ifname;
+	return take(es, req, net, ep_row_new(es, &named, net, t, TAKE_PTR(*run_name)), ret, e);
+}
+
+/* The same call again. What was left to further networks is due if it says now that none follow. */
+static void connect_again(struct ep *ep, const struct endpoint_request *req, endpoint_done_fn done,
+			  void *user)
+{
+	struct state_target target = ep->target;
+	struct err e = { 0 };
+	int r = 0;
+
+	if (ep->phase != EP_RUNNING || ep->connects) {
+		ep_wait(&ep->connects, done, user);
+		return;
 	}
-	*ret = ep;
-	return 0;
+	if (ep->row->defer_egress && !req->more) {
+		ep_sandbox_final(ep->es, &target);
+		r = ep_sandbox_settle(ep->es, &target, &e);
+	}
+	done(user, r, r == 0 ? ep->row : NULL, &e);
 }
 
 void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
@@ -380,9 +401,7 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	if (r == 0)
 		r = target_resolve(req->target, es->d.run_pid, es->d.user, &t, &run_name, &e);
 	if (r == 0)
-		r = check_store(es, &e);
-	if (r == 0)
-		r = check_mtu(es, net, &e);
+		r = check_network(es, net, &t, &e);
 	if (r == 0)
 		r = prepare(es, req, net, &t, &ep, &run_name, &e);
 	target_done(&t);
@@ -390,11 +409,13 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 		done(user, r, NULL, &e);
 		return;
 	}
-	if (r == 1 && ep->phase == EP_RUNNING) { /* the same call again */
-		done(user, 0, ep->row, &e);
+	if (r == 1) {
+		connect_again(ep, req, done, user);
 		return;
 	}
 	ep_wait(&ep->connects, done, user);
-	if (r == 0)
+	if (ep->local)
+		proceed(ep);
+	else
 		start_claim(ep, net, req);
 }

@@ -5,20 +5,13 @@
 #include <string.h>
 
 #include "agent/endpoint_priv.h"
-#include "agent/network.h"
 #include "agent/reconcile.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 /* ---- leaving ---- */
 
-static bool store_away(int status)
-{
-	return status == -EHOSTUNREACH || status == -ETIMEDOUT || status == -EACCES;
-}
-
-/* Tell everybody who waits. After a failed connect its callers learn why; who asked to leave is told it is done. */
-static void answer_left(struct ep *ep, int status, const struct err *e)
+void ep_answer_left(struct ep *ep, int status, const struct err *e)
 {
 	struct err none = { 0 };
 
@@ -28,38 +21,33 @@ static void answer_left(struct ep *ep, int status, const struct err *e)
 	ep_answer(&ep->leaves, status, status == 0 ? ep->row : NULL, e ? e : &none);
 }
 
-static void released(void *user, int status, int64_t revision, const struct err *e)
+/* Of a local network: nobody else holds anything of it. */
+static void forget_local(struct ep *ep)
 {
-	struct ep *ep = user;
-	struct endpoints *es = ep->es;
-	struct err le = { 0 };
+	struct err e = { 0 };
 
-	if (status == -ECANCELED)
-		return;
-	ep->releasing = false;
-	if (status < 0) {
-		/* The intent is kept in SQLite and sent again with the next contact (endpoints_resettle()). */
-		log_warn("addresses not given back yet; will retry when etcd answers",
-			 "endpoint=%s err=%s", ep->row->name, LOG_Q(err_text(e)));
-		answer_left(ep, store_away(status) ? 0 : status, e);
-		return;
-	}
-	ep_mirror(ep, NULL, revision);
-	if (local_endpoint_del(es->d.local, ep->row->id, &le) < 0)
+	if (local_endpoint_del(ep->es->d.local, ep->row->id, &e) < 0)
 		log_error("cannot forget an endpoint", "endpoint=%s err=%s", ep->row->name,
-			  LOG_Q(err_text(&le)));
-	answer_left(ep, 0, NULL);
-	ep_free(ep);
+			  LOG_Q(err_text(&e)));
+	ep_local_released(ep);
 }
 
-void ep_release(struct ep *ep)
+static void shut_port(struct ep *ep)
 {
-	struct model_endpoint m = ep_model(ep);
+	struct endpoints *es = ep->es;
 
-	if (ep->releasing || ep->reclaiming || !ep->es->d.claim)
-		return; /* a reclaim under way: its answer leads here again */
-	ep->releasing = true;
-	claim_endpoint_release(ep->es->d.claim, &m, released, ep);
+	ep_dying_add(ep);
+	if (ep_key(ep))
+		(void)reconcile_now(es->d.reconcile, ep_key(ep), NULL, NULL);
+	else
+		reconcile_dirty_all(es->d.reconcile);
+}
+
+static bool is_egress(const struct ep *ep)
+{
+	const struct model_network *net = ep_network(ep);
+
+	return net && strcmp(net->driver, "egress") == 0;
 }
 
 void ep_leave(struct ep *ep, int fail_status, const struct err *e)
@@ -75,21 +63,26 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 		ep->fail_status = fail_status;
 		ep->fail = *e;
 	}
-	if (ep_save(ep, LOCAL_RELEASING, &le) < 0)
+	if (ep->local)
+		forget_local(ep);
+	else if (ep_save(ep, LOCAL_RELEASING, &le) < 0)
 		log_error("cannot remember that an endpoint leaves", "endpoint=%s err=%s",
 			  ep->row->name, LOG_Q(err_text(&le)));
-	if (was_running) {
-		if (fail_status == 0)
-			ep_publish(ep, "disconnect");
-		ep_dying_add(ep);
-		if (ep_vni(ep))
-			(void)reconcile_now(es->d.reconcile, ep_vni(ep), NULL, NULL);
-		else
-			reconcile_dirty_all(es->d.reconcile);
+	if (was_running && fail_status == 0 && !is_egress(ep))
+		ep_event(ep, "disconnect");
+	if (was_running)
+		shut_port(ep);
+	ep_sandbox_left(ep);
+	ep_publish_drop(ep);
+	if (ep->local) {
+		ep_answer_left(ep, 0, NULL);
+		ep_free(ep);
+		return;
 	}
 	ep_release(ep);
 	if (!es->d.claim || !mirror_link_up(es->d.mirror))
-		answer_left(ep, 0, NULL); /* etcd is away: off the network now, given back later */
+		ep_answer_left(ep, 0,
+			       NULL); /* etcd is away: off the network now, given back later */
 }
 
 /* ---- disconnect ---- */
@@ -144,6 +137,12 @@ void endpoint_disconnect(struct endpoints *es, struct id network, const char *ta
 	struct err e = { 0 };
 	struct ep *ep = match(es, network, target, &e);
 
+	if (ep && is_egress(ep)) {
+		err_set(&e, -EACCES,
+			"network egress is ovl's own: it goes with the last network that needs it");
+		done(user, -EACCES, NULL, &e);
+		return;
+	}
 	if (ep) {
 		leave_on_request(ep, done, user);
 		return;
@@ -172,14 +171,35 @@ void endpoint_disconnect_id(struct endpoints *es, struct id endpoint, endpoint_d
 	done(user, -ENOENT, NULL, &e);
 }
 
+/* Leaving one may take others along: by their ids. */
 void endpoint_drop_target(struct endpoints *es, const struct local_target *t)
 {
+	_cleanup_free_ struct id *ids = mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*ids));
 	struct ep *ep, *tmp;
+	size_t n = 0;
 
+	endpoints_drop_begin(es, t);
 	HASH_ITER(hh, es->table, ep, tmp) {
 		if (target_match(&ep->row->target, t))
+			ids[n++] = ep->row->id;
+	}
+	for (size_t i = 0; i < n; i++) {
+		ep = ep_find(es, ids[i]);
+		if (ep)
 			leave_on_request(ep, NULL, NULL);
 	}
+}
+
+/* Its namespace's other endpoints go with it: not each of them can be watched. */
+static void withdraw(struct ep *ep)
+{
+	struct endpoints *es = ep->es;
+	struct local_target t = { .netns_dev = ep->target.dev, .netns_ino = ep->target.ino };
+
+	if (es->d.kernel->ops->target_alive(es->d.kernel, &ep->target))
+		ep_leave(ep, 0, NULL);
+	else
+		endpoint_drop_target(es, &t);
 }
 
 void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
@@ -187,118 +207,14 @@ void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
 {
 	struct ep *ep = ep_find(es, endpoint);
 
-	if (!ep || ep->phase != EP_RUNNING || ep->connects)
+	if (!ep || ep->phase != EP_RUNNING || ep->attaching || ep->connects)
 		return; /* while attaching, reconcile_now() tells */
 	if (status == -ENOENT) {
 		log_info("namespace is gone; its endpoint is withdrawn", "endpoint=%s target=%s",
 			 ep->row->name, LOG_Q(ep->row->target.path));
-		ep_leave(ep, 0, NULL);
+		withdraw(ep);
 		return;
 	}
 	log_warn("port could not be repaired; will retry", "endpoint=%s err=%s", ep->row->name,
 		 LOG_Q(err_text(e)));
-}
-
-/* ---- settling with etcd ---- */
-
-static void set_conflict(struct ep *ep, bool conflict, const struct err *why)
-{
-	struct err e = { 0 };
-
-	if ((ep->row->state == LOCAL_CONFLICT) == conflict)
-		return;
-	if (ep_save(ep, conflict ? LOCAL_CONFLICT : LOCAL_BOUND, &e) < 0)
-		log_error("cannot remember a conflict", "err=%s", LOG_Q(err_text(&e)));
-	if (conflict)
-		log_error(
-			"address conflict: another owns this endpoint's address now; its port is shut",
-			"endpoint=%s err=%s", ep->row->name, LOG_Q(err_text(why)));
-	else
-		log_info("address conflict is over; the port is open again", "endpoint=%s",
-			 ep->row->name);
-	ep_publish(ep, conflict ? "conflict" : "connect");
-	reconcile_dirty(ep->es->d.reconcile, ep_vni(ep));
-}
-
-static void reclaimed(void *user, int status, const struct model_endpoint *m, const struct err *e)
-{
-	struct ep *ep = user;
-	struct err le = { 0 };
-
-	if (status == -ECANCELED)
-		return;
-	ep->reclaiming = false;
-	if (ep->phase == EP_LEAVING) {
-		ep_release(ep);
-		return;
-	}
-	if (status == 0) {
-		ep->row->endpoint_rev = ep->row->addr4_rev = ep->row->addr6_rev = m->mod_revision;
-		ep_mirror(ep, m, m->mod_revision);
-		if (ep->row->state == LOCAL_CONFLICT)
-			set_conflict(ep, false, NULL);
-		else if (ep_save(ep, LOCAL_BOUND, &le) < 0)
-			log_error("cannot remember an endpoint", "err=%s", LOG_Q(err_text(&le)));
-	} else if (status == -EADDRINUSE) {
-		set_conflict(ep, true, e);
-	} else {
-		log_warn("own endpoint could not be put again; will retry at the next contact",
-			 "endpoint=%s err=%s", ep->row->name, LOG_Q(err_text(e)));
-	}
-	if (ep->reclaim_again) {
-		ep->reclaim_again = false;
-		ep_reclaim(ep);
-	}
-}
-
-void ep_reclaim(struct ep *ep)
-{
-	struct endpoints *es = ep->es;
-	const struct model_network *net = network_get(es->d.networks, ep->row->network);
-	struct model_endpoint m = ep_model(ep);
-	struct claim_endpoint_request cr = { .endpoint = &m,
-					     .want4 = ep->row->ip4,
-					     .want6 = ep->row->ip6,
-					     .lease = es->d.lease(es->d.user),
-					     .reclaim = true };
-
-	if (!es->d.claim || !cr.lease || !net)
-		return;
-	if (ep->reclaiming) {
-		ep->reclaim_again = true;
-		return;
-	}
-	cr.network = net;
-	ep->reclaiming = true;
-	claim_endpoint_create(es->d.claim, &cr, reclaimed, ep);
-}
-
-static bool record_agrees(struct ep *ep)
-{
-	struct mirror_endpoint *me =
-		mirror_endpoint(ep->es->d.mirror, ep->row->network, ep->row->id);
-
-	return me && id_eq(me->rec->node, ep->es->d.self) && ip_eq(me->rec->ip4, ep->row->ip4) &&
-	       ip_eq(me->rec->ip6, ep->row->ip6) && mac_eq(me->rec->mac, ep->row->mac);
-}
-
-void endpoints_resettle(struct endpoints *es, bool all)
-{
-	struct ep *ep, *tmp;
-
-	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase == EP_LEAVING)
-			ep_release(ep);
-		else if (ep->phase == EP_RUNNING &&
-			 (all || ep->row->state == LOCAL_CONFLICT || !record_agrees(ep)))
-			ep_reclaim(ep);
-	}
-}
-
-void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c)
-{
-	struct ep *ep = ep_find(es, c->id);
-
-	if (ep && ep->phase == EP_RUNNING && !ep->connects && !record_agrees(ep))
-		ep_reclaim(ep);
 }

@@ -7,11 +7,21 @@
  *   WAITING   | BOUND          | ours            | no: an old link of that name is still going | RUNNING, LEAVING
  *   RUNNING   | BOUND/CONFLICT | ours, or lost   | yes (shut in conflict)           | LEAVING
  *   LEAVING   | RELEASING      | being deleted   | no                               | freed
+ *
+ * One of a local network has nothing in etcd: it begins as WAITING or RUNNING with its row BOUND, and is gone where others are LEAVING.
+ *
+ * Files: endpoint.c the table; endpoint_connect.c, endpoint_leave.c an endpoint's way; endpoint_row.c what one is made of;
+ * endpoint_local.c addresses of local networks; endpoint_sandbox.c what follows from all endpoints of a namespace; endpoint_publish.c
+ * its ports; endpoint_settle.c agreement with etcd.
  */
 #pragma once
 #include <uthash.h>
 #include <uv.h>
 #include "agent/endpoint.h"
+#include "agent/network.h"
+#include "agent/publish.h"
+#include "agent/sandbox.h"
+#include "overlay/knl_conntrack.h"
 
 enum ep_phase { EP_CLAIMING, EP_WAITING, EP_RUNNING, EP_LEAVING };
 
@@ -25,6 +35,8 @@ struct ep {
 	struct local_endpoint *row;
 	struct state_target target;
 	enum ep_phase phase;
+	bool local; /* its network is this node's own */
+	bool attaching; /* its port is being made: a failure is told there */
 	bool releasing; /* a release is under way in the store */
 	bool reclaiming; /* a reclaim is under way */
 	bool reclaim_again; /* and another one is due after it */
@@ -41,9 +53,41 @@ struct ep_dying {
 	char ifname[IFNAMSIZ];
 	struct ep_dying *next;
 };
+/* A namespace: who is one does not change in its life. */
+struct ep_place {
+	uint64_t dev, ino;
+};
+/* All endpoints of one namespace (agent/sandbox.h), as they stand in the kernel; there while it has an endpoint that is not leaving. */
+struct ep_sandbox {
+	struct ep_place place;
+	struct id gateway4,
+		gateway6; /* whose default route is in force in the namespace; zero: none */
+	struct ip via4, via6;
+	struct id published; /* endpoint that @publish leads to; zero: none */
+	struct model_publish *publish; /* of all its endpoints */
+	size_t n_publish;
+	bool dropping; /* the namespace ends: nothing is made for it any more */
+	bool settling;
+	bool due; /* the last attempt to settle it failed */
+	UT_hash_handle hh;
+};
+/* Addresses of a local network that were given back lately, and the newest one given. */
+struct ep_recent {
+	struct ip ip;
+	uint64_t until_ms;
+};
+struct ep_pool {
+	struct id network;
+	struct ip newest4, newest6;
+	struct ep_recent *recent; /* oldest first */
+	size_t n_recent;
+	UT_hash_handle hh;
+};
 struct endpoints {
 	struct endpoints_deps d;
 	struct ep *table; /* by row->id */
+	struct ep_sandbox *sandboxes; /* by place */
+	struct ep_pool *pools; /* by network */
 	struct ep_dying *dying;
 	uv_timer_t wait_timer;
 	bool closing;
@@ -51,35 +95,110 @@ struct endpoints {
 
 #define EP_WAIT_POLL_MS 3
 #define EP_WAIT_MAX_MS 2000
+#define EP_RECENT_MAX 4096 /* per local network; above, the oldest go */
 
 struct ep *ep_new(struct endpoints *es, struct local_endpoint *row);
 void ep_free(struct ep *ep);
 struct ep *ep_find(struct endpoints *es, struct id id);
+/** ep_at() - is @ep in the namespace @t? */
+bool ep_at(const struct ep *ep, const struct state_target *t);
 void ep_wait(struct ep_waiter **list, endpoint_done_fn done, void *user);
 /** ep_answer() - call and free all of @list. */
 void ep_answer(struct ep_waiter **list, int status, const struct local_endpoint *row,
 	       const struct err *e);
 /** ep_save() - the row with @state; a failure is told in @e. */
 int ep_save(struct ep *ep, enum local_endpoint_state state, struct err *e);
-/** ep_vni() - of its network, 0 when the record is not known. */
-uint32_t ep_vni(const struct ep *ep);
-void ep_publish(const struct ep *ep, const char *action);
+/** ep_network() - the record of its network, NULL when it is not known. */
+const struct model_network *ep_network(const struct ep *ep);
+/** ep_key() - of its network (network_key()), 0 when the record is not known. */
+uint32_t ep_key(const struct ep *ep);
+void ep_event(const struct ep *ep, const char *action);
 /** ep_model() - the record as claim wants it; borrows from @ep's row. */
 struct model_endpoint ep_model(const struct ep *ep);
 /** ep_mirror() - take @m (NULL: deleted) into the mirror at once, as this node's own write at @revision. */
 void ep_mirror(struct ep *ep, const struct model_endpoint *m, int64_t revision);
-/** ep_leave() - shut the port, release the addresses, forget. The leaves list is answered when done; @e (may be NULL): what connects are told. */
+/** ep_attach() - claimed and free to go: make the port, and what it asks for beside it; then the connects are answered. @ep may be gone afterwards. */
+void ep_attach(struct ep *ep);
+/** ep_make() - the port alone. Return: 0, or the error; the port is then not there. */
+int ep_make(struct ep *ep, struct err *e);
+/** endpoint_wait_start() - look again soon whether the WAITING ones can go on. */
+void endpoint_wait_start(struct endpoints *es);
+
+/* endpoint_row.c */
+/**
+ * ep_row_new() - a row with what does not depend on addresses
+ * @t: moved from; @run_name: owned afterwards, may be NULL
+ */
+struct local_endpoint *ep_row_new(struct endpoints *es, const struct endpoint_request *req,
+				  const struct model_network *net, struct local_target *t,
+				  char *run_name);
+/**
+ * ep_choose_ifname() - @want, or the first free ethN
+ * @now: a name whose link is still being deleted will not do. Return: 0, -EEXIST, -ENOENT: the namespace is gone, -ENOSPC.
+ */
+int ep_choose_ifname(struct endpoints *es, const struct state_target *t, const char *want, bool now,
+		     char **ret, struct err *e);
+/** ep_dying_blocks() - is a link of @ep's namespace and name still being deleted? Forgets those that are gone. */
+bool ep_dying_blocks(struct ep *ep);
+void ep_dying_add(struct ep *ep);
+
+/* endpoint_leave.c */
+/**
+ * ep_leave() - shut the port, release the addresses, forget. The leaves list is answered when done; @e (may be NULL): what connects are told.
+ * @ep of a local network is gone afterwards.
+ */
 void ep_leave(struct ep *ep, int fail_status, const struct err *e);
+/** ep_answer_left() - tell everybody who waits. After a failed connect its callers learn why; who asked to leave is told it is done. */
+void ep_answer_left(struct ep *ep, int status, const struct err *e);
+
+/* endpoint_settle.c */
 /** ep_release() - send the release if none is under way. */
 void ep_release(struct ep *ep);
 /** ep_reclaim() - put own keys again under the lease in force. */
 void ep_reclaim(struct ep *ep);
-/** ep_ifname_exists() - does the namespace hold an interface of that name? -ENOENT: the namespace is gone. */
-int ep_ifname_exists(const struct state_target *t, const char *ifname);
-/** ep_dying_blocks() - is a link of @ep's namespace and name still being deleted? Forgets those that are gone. */
-bool ep_dying_blocks(struct ep *ep);
-void ep_dying_add(struct ep *ep);
-/** endpoint_wait_start() - look again soon whether the WAITING ones can go on. */
-void endpoint_wait_start(struct endpoints *es);
-/** ep_attach() - claimed and free to go: make the port. */
-void ep_attach(struct ep *ep);
+
+/* endpoint_local.c */
+/**
+ * ep_local_addresses() - choose or check @row's addresses and MAC
+ * @with6: an IPv6 address too, where the network has them
+ * Return: 0, -EADDRINUSE (owner named), -ERANGE, -EINVAL, -ENOSPC
+ */
+int ep_local_addresses(struct endpoints *es, const struct model_network *net,
+		       const struct endpoint_request *req, bool with6, struct local_endpoint *row,
+		       struct err *e);
+/** ep_local_released() - its addresses are free, but passed over for a minute. */
+void ep_local_released(const struct ep *ep);
+/** ep_local_load() - all rows are known: which address of each network is the newest. */
+void ep_local_load(struct endpoints *es);
+void ep_local_done(struct endpoints *es);
+
+/* endpoint_sandbox.c */
+/** ep_sandbox_of() - NULL: the namespace has none. */
+struct ep_sandbox *ep_sandbox_of(struct endpoints *es, const struct state_target *t);
+/** ep_sandbox_check() - could @req be met in @t? Return: 0; -EINVAL: ports are to be published and no network leads out; -ENOENT: the namespace ends. */
+int ep_sandbox_check(struct endpoints *es, const struct endpoint_request *req,
+		     const struct model_network *net, const struct state_target *t, struct err *e);
+/** ep_sandbox_enter() - @ep is RUNNING, its port is made next: what comes with the port if nobody has it yet, the default route and the published ports. */
+void ep_sandbox_enter(struct ep *ep);
+/** ep_sandbox_settle() - egress endpoint, default route and published ports as they shall be. Return: 0 or the first error. */
+int ep_sandbox_settle(struct endpoints *es, const struct state_target *t, struct err *e);
+/** ep_sandbox_final() - no further networks follow: those that left the way out to the last one count from now on. */
+void ep_sandbox_final(struct endpoints *es, const struct state_target *t);
+/** ep_sandbox_left() - @ep is LEAVING and its port gone; the others carry on. */
+void ep_sandbox_left(struct ep *ep);
+/** ep_sandbox_load() - all rows are known: what was in force before the restart is taken for granted. */
+void ep_sandbox_load(struct endpoints *es);
+void ep_sandbox_done(struct endpoints *es);
+
+/* endpoint_publish.c */
+/** ep_publish_take() - reserve the ports of @row (host addresses and ports are filled in), all or none. Nothing to publish: 0. */
+int ep_publish_take(struct endpoints *es, struct local_endpoint *row, const struct netopt *opt,
+		    struct err *e);
+/** ep_publish_drop() - @ep leaves: its ports are free; the flows through them and to its addresses are forgotten. */
+void ep_publish_drop(struct ep *ep);
+/** ep_publish_gather() - the published ports of all endpoints of @sb; true: they are others than before. */
+bool ep_publish_gather(struct endpoints *es, struct ep_sandbox *sb);
+/** ep_publish_follow() - reservations and relays lead to sb->published. */
+void ep_publish_follow(struct endpoints *es, struct ep_sandbox *sb);
+/** ep_publish_load() - reserve again what was published before the restart. */
+void ep_publish_load(struct endpoints *es);
