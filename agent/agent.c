@@ -10,6 +10,7 @@
 #include "agent/agent_priv.h"
 #include "agent/api/api.h"
 #include "agent/api/server.h"
+#include "agent/forwarding.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -61,6 +62,7 @@ static void settle(uv_timer_t *t)
 
 	if (a->kv && mirror_link_up(a->mirror) && mirror_get_state(a->mirror) == MIRROR_SYNCED)
 		endpoints_resettle(a->endpoints, false);
+	endpoints_settle_sandboxes(a->endpoints);
 }
 
 static void make_store(struct agent *a)
@@ -105,6 +107,21 @@ static const char *network_busy(void *user, struct id network)
 	return b.name;
 }
 
+/* What looks after the host's own namespace. */
+static void make_host_parts(struct agent *a)
+{
+	struct err e = { 0 };
+
+	a->publishes = publishes_new(a->loop);
+	a->surroundings = surroundings_new(a->loop, a->config->vxlan_port);
+	if (knl_conntrack_new(a->loop, &a->conntrack, &e) < 0) {
+		a->conntrack = NULL;
+		log_warn(
+			"connection tracking cannot be flushed: flows to an address that changes hands end by themselves",
+			"err=%s", LOG_Q(err_text(&e)));
+	}
+}
+
 static void make_parts(struct agent *a)
 {
 	struct networks_deps nd = { .mirror = a->mirror,
@@ -120,6 +137,8 @@ static void make_parts(struct agent *a)
 				     .claim = a->claim,
 				     .local = a->local,
 				     .kernel = a->kernel,
+				     .publishes = a->publishes,
+				     .conntrack = a->conntrack,
 				     .reconcile = a->reconcile,
 				     .events = a->events,
 				     .self = node_id(a->node),
@@ -164,6 +183,8 @@ static int start_api(struct agent *a, struct err *e)
 					   .cluster = a->cluster,
 					   .events = a->events,
 					   .containers = a->containers,
+					   .publishes = a->publishes,
+					   .surroundings = a->surroundings,
 					   .reset = reset_now,
 					   .user = a };
 	return api_start(&a->context, &a->api, e);
@@ -194,8 +215,13 @@ static int make_all(struct agent *a, struct err *e)
 		r = agent_make_reconcile(a);
 	if (r < 0)
 		return r;
+	make_host_parts(a);
 	make_parts(a);
+	agent_local_outward(a);
 	r = agent_snapshot_load(a, e);
+	/* After the cluster's: the default bridge takes a subnet that none of those has. */
+	if (r == 0)
+		r = networks_load(a->networks, e);
 	if (r == 0)
 		r = containers_load(a->containers, e);
 	if (r == 0)
@@ -221,9 +247,11 @@ int agent_start(uv_loop_t *loop, const struct config *c, struct agent **ret, str
 		r = start_api(a, e);
 	if (r < 0)
 		return r;
+	networks_on_local(a->networks, agent_local_changed, a);
 	if (reconcile_start(a->reconcile, &ground) < 0)
 		log_error("the kernel cannot be prepared; will retry", "err=%s",
 			  LOG_Q(err_text(&ground)));
+	agent_local_surroundings(a);
 	node_start(a->node);
 	if (a->kv)
 		mirror_start(a->mirror);
@@ -262,6 +290,11 @@ void agent_stop(struct agent *a)
 		containers_close(a->containers);
 	if (a->endpoints)
 		endpoints_close(a->endpoints);
+	if (a->publishes)
+		publishes_close(a->publishes);
+	if (a->conntrack)
+		knl_conntrack_close(a->conntrack);
+	surroundings_close(a->surroundings);
 	node_close(a->node);
 	if (a->claim)
 		claim_close(a->claim);
@@ -310,6 +343,19 @@ struct reset {
 	void *done_user;
 };
 
+/* What was changed of other people's things. The rest is reset all the same. */
+static int undo_foreign(struct agent *a, struct err *e)
+{
+	struct err one = { 0 };
+
+	if (surroundings_remove(a->surroundings, &one) < 0)
+		err_add(e, one.code, "%s", err_text(&one));
+	one = (struct err){ 0 };
+	if (forwarding_undo(a->local, &one) < 0)
+		err_add(e, one.code, "%s", err_text(&one));
+	return e->code;
+}
+
 static void reset_finish(struct reset *r)
 {
 	struct agent *a = r->a;
@@ -319,7 +365,9 @@ static void reset_finish(struct reset *r)
 	if (--r->pending > 0)
 		return;
 	reconcile_stop(a->reconcile);
-	status = kernel_linux_reset(a->kernel, &e);
+	status = undo_foreign(a, &e);
+	if (kernel_linux_reset(a->kernel, &e) < 0)
+		status = e.code;
 	if (status == 0)
 		status = local_wipe(a->local, &e);
 	r->done(r->done_user, status, &e);
@@ -361,6 +409,7 @@ static void reset_now(void *user, void (*done)(void *done_user, int status, cons
 	struct id_list ids = { 0 };
 
 	*r = (struct reset){ .a = a, .pending = 1, .done = done, .done_user = done_user };
+	endpoints_drop_begin(a->endpoints, NULL);
 	endpoint_each(a->endpoints, collect_id, &ids);
 	for (size_t i = 0; i < ids.n; i++) {
 		r->pending++;

@@ -87,18 +87,19 @@ static const struct model_network *network_by_vni(struct agent *a, uint32_t vni)
 	return NULL;
 }
 
-static struct state_net *hook_desired(void *user, uint32_t vni)
+static struct state_net *overlay_desired(struct agent *a, uint32_t vni)
 {
-	struct agent *a = user;
 	const struct model_network *rec = network_by_vni(a, vni);
 	_cleanup_free_ const struct model_endpoint **eps = NULL;
 	_cleanup_free_ struct compile_local *locals = NULL;
 	struct mirror_endpoint *ep, *tmp;
 	struct mirror_network *net;
+	struct netopt opt;
 	size_t n = 0;
 
 	if (!rec)
 		return NULL;
+	network_options(rec, &opt);
 	net = mirror_network(a->mirror, rec->id);
 	eps = mem_alloc_array((net ? net->n_endpoints : 0) + 1, sizeof(struct model_endpoint *));
 	if (net) {
@@ -112,6 +113,7 @@ static struct state_net *hook_desired(void *user, uint32_t vni)
 		.vtep = node_vtep(a->node),
 		.vxlan_port = a->config->vxlan_port,
 		.underlay_mtu = node_mtu(a->node),
+		.security = opt.security,
 		.n_locals = endpoints_locals(a->endpoints, rec->id, &locals),
 		.endpoints = eps,
 		.n_endpoints = n,
@@ -122,13 +124,21 @@ static struct state_net *hook_desired(void *user, uint32_t vni)
 	return compile_network(&in, NULL);
 }
 
+static struct state_net *hook_desired(void *user, uint32_t vni)
+{
+	return state_key_is_local(vni) ? agent_local_desired(user, vni) :
+					 overlay_desired(user, vni);
+}
+
 static size_t hook_vnis(void *user, uint32_t **ret)
 {
 	struct agent *a = user;
 	_cleanup_free_ struct id *ids = NULL;
-	size_t n = endpoints_networks(a->endpoints, &ids), found = 0;
-	uint32_t *v = mem_alloc_array(n + 1, sizeof(*v));
+	size_t n = endpoints_networks(a->endpoints, &ids);
+	uint32_t *v = NULL;
+	size_t found = agent_local_keys(a, &v);
 
+	v = mem_grow(v, found + n + 1, sizeof(*v));
 	for (size_t i = 0; i < n; i++) {
 		const struct model_network *rec = agent_network(a, ids[i]);
 
@@ -193,6 +203,7 @@ static void hook_underlay(void *user)
 	struct agent *a = user;
 
 	node_underlay_changed(a->node);
+	agent_local_outward(a);
 }
 
 int agent_make_reconcile(struct agent *a)

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * agent_priv - the wiring's own struct, shared by agent.c, agent_hooks.c and agent_snapshot.c only.
+ * agent_priv - the wiring's own struct, shared by agent*.c only.
  */
 #pragma once
 #include <uthash.h>
 #include "agent/agent.h"
 #include "agent/api/context.h"
 #include "agent/containers.h"
+#include "agent/publish.h"
+#include "agent/surroundings.h"
+#include "overlay/knl_conntrack.h"
 #include "store/etcd.h"
 
 #define AGENT_BOOT_ID_MAX 40
@@ -36,6 +39,11 @@ struct agent {
 	struct networks *networks;
 	struct endpoints *endpoints;
 	struct containers *containers;
+	struct publishes *publishes;
+	struct knl_conntrack *conntrack; /* NULL: the kernel has none */
+	struct surroundings *surroundings;
+	uint32_t outward_mtu; /* of the way out of this host; 0: not read yet */
+	bool egress; /* ovl-gw is wanted, as last told the surroundings */
 	struct api_server *api;
 	struct api_context context;
 	struct kept_network *kept;
@@ -56,3 +64,13 @@ void agent_snapshot_put(struct agent *a, const char *key, const char *value, int
 void agent_snapshot_flush(struct agent *a);
 /** agent_network() - the record of a network with local endpoints: the mirror's, else the one kept. NULL: never seen. */
 const struct model_network *agent_network(struct agent *a, struct id id);
+/* agent_local.c: networks of this node only. */
+struct state_net *agent_local_desired(struct agent *a, uint32_t key);
+/** agent_local_keys() - of those that shall be in the kernel; heap array. */
+size_t agent_local_keys(struct agent *a, uint32_t **ret);
+/** agent_local_changed() - networks_on_local()'s hook. */
+void agent_local_changed(void *user, const struct model_network *net, bool removed);
+/** agent_local_outward() - the way out of the host may have another MTU. */
+void agent_local_outward(struct agent *a);
+/** agent_local_surroundings() - tell them which interfaces are ours. */
+void agent_local_surroundings(struct agent *a);
