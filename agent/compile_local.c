@@ -24,11 +24,14 @@ static void add_ifname(struct state_net *n, enum state_set set, const char *ifna
 
 static void add_publish(struct state_net *n, const struct model_publish *p, struct ip to)
 {
+	struct ip host = p->host_ip;
 	struct state_elem el;
 
-	if (!ip_is_set(to) || (ip_is_set(p->host_ip) && p->host_ip.family != to.family))
+	if (!ip_is_set(to) || (ip_is_set(host) && host.family != to.family))
 		return;
-	el = state_elem_publish(p->proto, p->host_ip, p->host_port, to, p->port);
+	if (ip_is_unspecified(host)) /* 0.0.0.0 or ::, all of one family */
+		host = (struct ip){ 0 };
+	el = state_elem_publish(p->proto, host, p->host_port, to, p->port);
 	state_net_add_elem(n, &el);
 }
 
