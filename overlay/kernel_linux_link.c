@@ -36,6 +36,13 @@ static int make_room(struct knl_sock *s, const struct knl_delete *del, const cha
 	return r < 0 ? knl_fail(s, e, r, "cannot delete the former %s", name) : 0;
 }
 
+/* Names that mean something else, here or in the overlay namespace, where link_del() would look for them. */
+static bool is_taken_name(const char *name)
+{
+	return knl_link_kind(KNL_IN_HOST, name, NULL) != KNL_OTHER ||
+	       strcmp(name, STATE_EGRESS_BRIDGE) == 0 || strcmp(name, STATE_EGRESS_INNER) == 0;
+}
+
 static int bridge_add(struct kernel *kernel, const struct state_net *want, struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
@@ -50,6 +57,9 @@ static int bridge_add(struct kernel *kernel, const struct state_net *want, struc
 	state_net_bridge_name(want, name);
 	if (name[0] == '\0')
 		return err_set(e, -EINVAL, "a network of this kind has no bridge");
+	if (in_host && is_taken_name(name))
+		return err_set(e, -EINVAL, "no bridge can have the name %s, which we use otherwise",
+			       name);
 	r = make_room(s, in_host ? k->host_del : k->del, name, e);
 	if (r == 0)
 		r = knl_bridge_make(s, in_host ? KNL_IN_HOST : KNL_IN_OVERLAY, want, &writes, e);

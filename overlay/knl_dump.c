@@ -12,9 +12,11 @@ static void dump_begin(struct dump *d, const struct knl_dump_from *from, uint32_
 	*d = (struct dump){
 		.only = only,
 		.ovl = { .where = KNL_IN_OVERLAY,
+			 .only = only,
 			 .sock = from->ovl.sock,
 			 .hidden = from->ovl.hidden },
 		.host = { .where = KNL_IN_HOST,
+			  .only = only,
 			  .sock = from->host.sock,
 			  .hidden = from->host.hidden },
 	};
@@ -32,8 +34,13 @@ static void dump_done(struct dump *d)
 
 static void add_link(struct side *s, const struct knl_link *l)
 {
-	if (l->kind == KNL_OTHER || s->hidden.is(s->hidden.user, l->ifindex))
+	if (l->kind == KNL_OTHER)
 		return;
+	if (s->hidden.is(s->hidden.user, l->ifindex)) {
+		if (l->kind == KNL_BRIDGE && s->only != 0 && l->vni == s->only)
+			s->going = l->ifindex;
+		return;
+	}
 	if (s->n == s->cap) {
 		s->cap = s->cap * 2 + 16;
 		s->links = mem_grow(s->links, s->cap, sizeof(*s->links));
@@ -323,6 +330,8 @@ static int read_ports(struct dump *d, struct side *s, struct err *e)
 
 	if (bridge != 0)
 		r = read_links(s, bridge, NULL, e);
+	if (r == 0 && s->going != 0)
+		r = read_links(s, s->going, NULL, e);
 	if (r == 0)
 		r = read_links(s, -1, "veth", e);
 	return r;

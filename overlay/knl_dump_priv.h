@@ -16,6 +16,8 @@ struct side {
 	enum knl_where where;
 	struct knl_sock *sock; /* NULL: not there */
 	struct knl_hidden hidden;
+	uint32_t only; /* as in struct dump */
+	int going; /* that network's bridge on its way out, whose ports are still there; 0: none */
 	struct found *links; /* by ifindex, once organized */
 	size_t n, cap, keep; /* keep: how many came from earlier requests */
 };

@@ -13,6 +13,8 @@
 #include <cmocka.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "overlay/apply.h"
+#include "overlay/diff.h"
 #include "overlay/netns.h"
 
 const struct state_net *lab_key(uint32_t vni)
@@ -313,15 +315,14 @@ void lab_attach(struct lab *l, unsigned host, const struct state_net *want, unsi
 		fail_msg("%s", err_text(&e));
 }
 
-bool lab_udp(struct lab *l, unsigned from, unsigned to, int family)
+static bool arrives(int from, int to, struct ip dst, unsigned wait_ms)
 {
-	struct ip dst = family == AF_INET ? l->c[to].port.ip4 : l->c[to].port.ip6;
-	_cleanup_close_ int in = netns_socket(l->c[to].nsfd, family, SOCK_DGRAM, 0);
-	_cleanup_close_ int out = netns_socket(l->c[from].nsfd, family, SOCK_DGRAM, 0);
+	_cleanup_close_ int in = netns_socket(to, dst.family, SOCK_DGRAM, 0);
+	_cleanup_close_ int out = netns_socket(from, dst.family, SOCK_DGRAM, 0);
 	struct timeval tv = { .tv_usec = 100000 };
 	struct sockaddr_storage sa;
 	socklen_t len = ip_to_sockaddr(dst, 7777, &sa);
-	uint64_t deadline = clock_boot_ms() + 2000;
+	uint64_t deadline = clock_boot_ms() + wait_ms;
 	char buf[16];
 
 	assert_true(in >= 0 && out >= 0);
@@ -333,6 +334,101 @@ bool lab_udp(struct lab *l, unsigned from, unsigned to, int family)
 			return true;
 	}
 	return false;
+}
+
+bool lab_udp_at(int from, int to, struct ip dst)
+{
+	return arrives(from, to, dst, LAB_TIMEOUT_MS);
+}
+
+bool lab_silent(int from, int to, struct ip dst)
+{
+	return !arrives(from, to, dst, 500);
+}
+
+bool lab_udp(struct lab *l, unsigned from, unsigned to, int family)
+{
+	return lab_udp_at(l->c[from].nsfd, l->c[to].nsfd,
+			  family == AF_INET ? l->c[to].port.ip4 : l->c[to].port.ip6);
+}
+
+struct state_net *lab_local(enum state_kind kind)
+{
+	bool egress = kind == STATE_EGRESS;
+	struct state_net *n = state_net_new(egress ? STATE_KEY_EGRESS : LAB_BRIDGE_KEY);
+
+	n->kind = kind;
+	n->complete = n->bridge_exists = n->bridge_up = n->localnet_ok = true;
+	n->bridge_mac = (struct mac){ { 2, 0x42, 0xaa, 0, 0, (uint8_t)kind } };
+	n->bridge_mtu = 1500;
+	n->uplink_exists = n->uplink_up = n->uplink_enslaved = egress;
+	n->uplink_mtu = egress ? 1500 : 0;
+	if (!egress)
+		snprintf(n->bridge, sizeof(n->bridge), "lab0");
+	assert_int_equal(prefix_parse_host(egress ? "172.31.0.1/24" : "172.30.0.1/24",
+					   &n->gateways[n->n_gateways++], NULL),
+			 0);
+	if (!egress)
+		assert_int_equal(
+			prefix_parse_host("fd99::1/64", &n->gateways[n->n_gateways++], NULL), 0);
+	return n;
+}
+
+struct state_port *lab_local_port(struct lab *l, struct state_net *want, unsigned i)
+{
+	bool egress = want->kind == STATE_EGRESS;
+	struct state_port *p = &l->c[i].port;
+	struct state_fdb f = { .where = STATE_FDB_MASTER };
+	char text[IP_TEXT_MAX];
+
+	lab_port(l, i);
+	memset(p->endpoint.b, (int)((egress ? 0xc0 : 0xb0) + i), sizeof(p->endpoint.b));
+	state_net_port_name(want, p->endpoint, p->name);
+	snprintf(text, sizeof(text), "172.%u.0.%u", egress ? 31 : 30, 10 + i);
+	p->ip4 = lab_ip(text);
+	p->mac = mac_from_ip(p->ip4);
+	snprintf(text, sizeof(text), "fd99::%x", 0x10 + i);
+	p->ip6 = egress ? (struct ip){ 0 } : lab_ip(text);
+	p->guard6 = !egress;
+	p->n_routes = 0;
+	p->gw4 = want->gateways[0].ip;
+	if (!egress)
+		p->gw6 = want->gateways[1].ip;
+	f.mac = p->mac;
+	memcpy(f.port, p->name, sizeof(f.port));
+	state_net_add_fdb(want, &f);
+	p = state_net_add_port(want, p);
+	state_net_sort(want);
+	return state_net_port(want, l->c[i].port.name);
+}
+
+static void on_failed(void *user, const struct diff_op *op, int status, const struct err *e)
+{
+	(void)user;
+	(void)status;
+	print_message("%s: %s\n", diff_op_name(op->type), err_text(e));
+}
+
+size_t lab_settle(struct lab *l, unsigned host, struct state_net *want)
+{
+	const struct apply_hooks hooks = { .failed = on_failed };
+	_cleanup_state_net_ struct state_net *have = NULL;
+	struct kernel *k = lab_enter(l, host);
+	struct apply_result res;
+	struct err e = { 0 };
+	struct diff d;
+	size_t n;
+
+	if (k->ops->dump_net(k, want->vni, &have, &e) < 0)
+		fail_msg("%s", err_text(&e));
+	apply_know_ports(want, have);
+	diff_net(want, have, true, &d);
+	n = d.n;
+	assert_int_equal(apply_diff(k, want, have, &d, &hooks, NULL, &res), 0);
+	diff_done(&d);
+	/* Deletions begin at the end of a turn. */
+	uv_run(&l->loop, UV_RUN_NOWAIT);
+	return n;
 }
 
 bool lab_wait(struct lab *l, bool (*cond)(void *arg), void *arg)

@@ -55,6 +55,18 @@ void lab_attach(struct lab *l, unsigned host, const struct state_net *want, unsi
 /** lab_remote() - on @host: container @i is at @vtep. */
 void lab_remote(struct lab *l, unsigned host, uint32_t vni, unsigned i, struct ip vtep);
 void lab_flood(struct lab *l, unsigned host, uint32_t vni, struct ip vtep);
+
+#define LAB_BRIDGE_KEY (STATE_KEY_LOCAL + 7)
+/** lab_local() - a local network as desired: the egress bridge (172.31.0.1/24) or bridge `lab0` (172.30.0.1/24 and fd99::1/64), no ports. */
+struct state_net *lab_local(enum state_kind kind);
+/** lab_local_port() - container @i on it: address .10+i, IPv6 where the network has it, default route by the gateway; entry and guards too. */
+struct state_port *lab_local_port(struct lab *l, struct state_net *want, unsigned i);
+/** lab_settle() - dump the network, make it as @want; the test fails when an operation does. Return: how many operations that took. */
+size_t lab_settle(struct lab *l, unsigned host, struct state_net *want);
+/** lab_udp_at() - does a datagram from namespace @from to @dst, which is in namespace @to, arrive within some seconds? */
+bool lab_udp_at(int from, int to, struct ip dst);
+/** lab_silent() - does none arrive that way? (One by one that surely does would need another way: here the time is short.) */
+bool lab_silent(int from, int to, struct ip dst);
 /** lab_udp() - does a datagram of @family from container @from reach container @to? */
 bool lab_udp(struct lab *l, unsigned from, unsigned to, int family);
 /** lab_sh() - run a command; the test fails when it does. */
