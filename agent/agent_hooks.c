@@ -204,6 +204,8 @@ static void hook_underlay(void *user)
 
 	node_underlay_changed(a->node);
 	agent_local_outward(a);
+	if (a->endpoints && endpoints_check_forwarding(a->endpoints) > 0)
+		reconcile_repaired(a->reconcile, STATE_KEY_EGRESS, "forwarding");
 }
 
 int agent_make_reconcile(struct agent *a)

@@ -101,5 +101,7 @@ void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
 void endpoints_resettle(struct endpoints *es, bool all);
 /** endpoints_settle_sandboxes() - what failed beside an endpoint that left (way out, default route, published ports) is tried again. */
 void endpoints_settle_sandboxes(struct endpoints *es);
+/** endpoints_check_forwarding() - is the host's forwarding on, as far as they need it? Return: how many switches were off and are on again. */
+unsigned endpoints_check_forwarding(struct endpoints *es);
 /** endpoints_record_changed() - the mirror saw one of ours deleted or altered. */
 void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c);

@@ -15,25 +15,49 @@
 
 /* ---- the port ---- */
 
-static int need_forwarding(struct ep *ep, struct err *e)
+/* Does what goes through it pass the host's own routing? */
+static bool is_forwarded(const struct ep *ep)
 {
 	const struct model_network *net = ep_network(ep);
 	struct netopt opt;
-	bool out;
-	int r;
 
 	if (!ep->local || !net)
-		return 0;
+		return false;
 	network_options(net, &opt);
-	out = opt.driver == NETOPT_EGRESS ||
-	      (opt.driver == NETOPT_BRIDGE && !net->internal &&
-	       (opt.masquerade || opt.gateway_mode == NETOPT_ROUTED));
-	if (!out)
-		return 0;
-	r = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET, e);
-	if (r == 0 && ip_is_set(ep->row->ip6))
-		r = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET6, e);
-	return r;
+	return opt.driver == NETOPT_EGRESS ||
+	       (opt.driver == NETOPT_BRIDGE && !net->internal &&
+		(opt.masquerade || opt.gateway_mode == NETOPT_ROUTED));
+}
+
+/* Return: 1 when it had to be switched on, 0, or the error. */
+static int need_forwarding(const struct ep *ep, struct err *e)
+{
+	int r = 0, r6 = 0;
+
+	if (is_forwarded(ep))
+		r = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET, e);
+	if (r >= 0 && is_forwarded(ep) && ip_is_set(ep->row->ip6))
+		r6 = forwarding_need(ep->es->d.kernel, ep->es->d.local, AF_INET6, e);
+	return r6 ? r6 : r;
+}
+
+unsigned endpoints_check_forwarding(struct endpoints *es)
+{
+	struct ep *ep, *tmp;
+	unsigned n = 0;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		struct err e = { 0 };
+		int r = ep->phase == EP_RUNNING ? need_forwarding(ep, &e) : 0;
+
+		if (r < 0) {
+			log_error("containers cannot reach the outside; will retry", "err=%s",
+				  LOG_Q(err_text(&e)));
+			break;
+		}
+		n += (unsigned)r;
+	}
+	return n;
 }
 
 int ep_make(struct ep *ep, struct err *e)
@@ -45,11 +69,22 @@ int ep_make(struct ep *ep, struct err *e)
 	ep->attaching = true;
 	ep_sandbox_enter(ep);
 	r = need_forwarding(ep, e);
-	if (r == 0)
+	if (r >= 0)
 		r = key ? reconcile_now(ep->es->d.reconcile, key, &ep->row->id, e) :
 			  err_set(e, -ENOENT, "the network is gone");
 	ep->attaching = false;
 	return r;
+}
+
+void ep_finish(struct ep *ep)
+{
+	struct err none = { 0 };
+	char ip[IP_TEXT_MAX];
+
+	log_info("endpoint connected", "name=%s address=%s ifname=%s", ep->row->name,
+		 ip_format(ep->row->ip4, ip), ep->row->ifname);
+	ep_answer(&ep->connects, 0, ep->row, &none);
+	ep_event(ep, "connect");
 }
 
 void ep_attach(struct ep *ep)
@@ -58,9 +93,13 @@ void ep_attach(struct ep *ep)
 	struct state_target target = ep->target;
 	struct id id = ep->row->id;
 	struct err e = { 0 };
-	char ip[IP_TEXT_MAX];
-	int r = ep_make(ep, &e);
+	int r;
 
+	if (ep->remaking) {
+		ep_egress_remade(ep);
+		return;
+	}
+	r = ep_make(ep, &e);
 	if (r == 0 && !ep->row->defer_egress)
 		ep_sandbox_final(es, &target);
 	if (r == 0)
@@ -68,14 +107,10 @@ void ep_attach(struct ep *ep)
 	/* Should the namespace have ended under it, all of it has been told and is gone. */
 	if (!ep_find(es, id) || ep->phase != EP_RUNNING)
 		return;
-	if (r < 0) {
+	if (r < 0)
 		ep_leave(ep, r, &e);
-		return;
-	}
-	log_info("endpoint connected", "name=%s address=%s ifname=%s", ep->row->name,
-		 ip_format(ep->row->ip4, ip), ep->row->ifname);
-	ep_answer(&ep->connects, 0, ep->row, &e);
-	ep_event(ep, "connect");
+	else if (!ep_egress_hold(ep))
+		ep_finish(ep);
 }
 
 /* Addresses are ours: now, or as soon as the name inside the container is free. */

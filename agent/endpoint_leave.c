@@ -32,6 +32,19 @@ static void forget_local(struct ep *ep)
 	ep_local_released(ep);
 }
 
+static void leave_local(struct ep *ep)
+{
+	struct endpoints *es = ep->es;
+	struct state_target t = ep->target;
+	bool remaking = ep->remaking;
+	struct err none = { 0 };
+
+	ep_answer_left(ep, 0, NULL);
+	ep_free(ep);
+	if (remaking) /* it was not needed any more */
+		ep_egress_unhold(es, &t, 0, &none);
+}
+
 static void shut_port(struct ep *ep)
 {
 	struct endpoints *es = ep->es;
@@ -75,8 +88,7 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 	ep_sandbox_left(ep);
 	ep_publish_drop(ep);
 	if (ep->local) {
-		ep_answer_left(ep, 0, NULL);
-		ep_free(ep);
+		leave_local(ep);
 		return;
 	}
 	ep_release(ep);

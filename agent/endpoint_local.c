@@ -295,3 +295,17 @@ int ep_local_addresses(struct endpoints *es, const struct model_network *net,
 	choice_done(&c);
 	return r;
 }
+
+int ep_local_add6(struct endpoints *es, const struct model_network *net, struct local_endpoint *row,
+		  struct err *e)
+{
+	struct choice c = { .es = es, .net = net, .known = pool_get(es, net->id) };
+	int r;
+
+	choice_init(&c);
+	r = choose(&c, AF_INET6, &row->ip6, e);
+	if (r == 0)
+		c.known->newest6 = row->ip6;
+	choice_done(&c);
+	return r;
+}

@@ -11,7 +11,7 @@
  * One of a local network has nothing in etcd: it begins as WAITING or RUNNING with its row BOUND, and is gone where others are LEAVING.
  *
  * Files: endpoint.c the table; endpoint_connect.c, endpoint_leave.c an endpoint's way; endpoint_row.c what one is made of;
- * endpoint_local.c addresses of local networks; endpoint_sandbox.c what follows from all endpoints of a namespace; endpoint_publish.c
+ * endpoint_local.c addresses of local networks; endpoint_sandbox.c what follows from all endpoints of a namespace; endpoint_egress.c its way out; endpoint_publish.c
  * its ports; endpoint_settle.c agreement with etcd.
  */
 #pragma once
@@ -36,6 +36,8 @@ struct ep {
 	struct state_target target;
 	enum ep_phase phase;
 	bool local; /* its network is this node's own */
+	bool remaking; /* WAITING: its port comes again, with an IPv6 address beside the other */
+	bool held; /* made, and answered when the egress endpoint is made again */
 	bool attaching; /* its port is being made: a failure is told there */
 	bool releasing; /* a release is under way in the store */
 	bool reclaiming; /* a reclaim is under way */
@@ -119,6 +121,8 @@ struct model_endpoint ep_model(const struct ep *ep);
 void ep_mirror(struct ep *ep, const struct model_endpoint *m, int64_t revision);
 /** ep_attach() - claimed and free to go: make the port, and what it asks for beside it; then the connects are answered. @ep may be gone afterwards. */
 void ep_attach(struct ep *ep);
+/** ep_finish() - connected: say so to those who wait. */
+void ep_finish(struct ep *ep);
 /** ep_make() - the port alone. Return: 0, or the error; the port is then not there. */
 int ep_make(struct ep *ep, struct err *e);
 /** endpoint_wait_start() - look again soon whether the WAITING ones can go on. */
@@ -166,6 +170,9 @@ void ep_reclaim(struct ep *ep);
 int ep_local_addresses(struct endpoints *es, const struct model_network *net,
 		       const struct endpoint_request *req, bool with6, struct local_endpoint *row,
 		       struct err *e);
+/** ep_local_add6() - an IPv6 address for a row that has none. Return: as ep_local_addresses(). */
+int ep_local_add6(struct endpoints *es, const struct model_network *net, struct local_endpoint *row,
+		  struct err *e);
 /** ep_local_released() - its addresses are free, but passed over for a minute. */
 void ep_local_released(const struct ep *ep);
 /** ep_local_load() - all rows are known: which address of each network is the newest. */
@@ -175,6 +182,8 @@ void ep_local_done(struct endpoints *es);
 /* endpoint_sandbox.c */
 /** ep_sandbox_of() - NULL: the namespace has none. */
 struct ep_sandbox *ep_sandbox_of(struct endpoints *es, const struct state_target *t);
+/** ep_in() - is @ep one of @sb's? */
+bool ep_in(const struct ep *ep, const struct ep_sandbox *sb);
 /** ep_sandbox_check() - could @req be met in @t? Return: 0; -EINVAL: ports are to be published and no network leads out; -ENOENT: the namespace ends. */
 int ep_sandbox_check(struct endpoints *es, const struct endpoint_request *req,
 		     const struct model_network *net, const struct state_target *t, struct err *e);
@@ -189,6 +198,24 @@ void ep_sandbox_left(struct ep *ep);
 /** ep_sandbox_load() - all rows are known: what was in force before the restart is taken for granted. */
 void ep_sandbox_load(struct endpoints *es);
 void ep_sandbox_done(struct endpoints *es);
+
+/* endpoint_egress.c */
+/** ep_egress_make() - an endpoint on the egress bridge. Return: 0, or why there is no way out. */
+int ep_egress_make(struct endpoints *es, const struct ep_sandbox *sb, struct err *e);
+/** ep_egress_lacks6() - was @egress made when IPv4 was all there was to lead out? */
+bool ep_egress_lacks6(const struct ep *egress, const struct ep_sandbox *sb);
+/**
+ * ep_egress_remake() - make its port again, with an IPv6 address too
+ * Name and other addresses are as before: what is connected through it stays so. Its old link goes first, in the background.
+ */
+int ep_egress_remake(struct ep *ep, struct err *e);
+/** ep_egress_hold() - is the egress endpoint of @ep's namespace being made again? Then @ep is answered when it is. */
+bool ep_egress_hold(struct ep *ep);
+/** ep_egress_remade() - and now it can be: @ep is the egress endpoint. */
+void ep_egress_remade(struct ep *ep);
+/** ep_egress_unhold() - answer those held. */
+void ep_egress_unhold(struct endpoints *es, const struct state_target *t, int status,
+		      const struct err *e);
 
 /* endpoint_publish.c */
 /** ep_publish_take() - reserve the ports of @row (host addresses and ports are filled in), all or none. Nothing to publish: 0. */

@@ -36,7 +36,7 @@ static struct ep_sandbox *sandbox_get(struct endpoints *es, const struct state_t
 	return sb;
 }
 
-static bool is_in(const struct ep *ep, const struct ep_sandbox *sb)
+bool ep_in(const struct ep *ep, const struct ep_sandbox *sb)
 {
 	return ep->target.ino == sb->place.ino && ep->target.dev == sb->place.dev;
 }
@@ -47,7 +47,7 @@ static void forget_empty(struct endpoints *es, struct ep_sandbox *sb)
 	struct ep *ep, *tmp;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
-		if (is_in(ep, sb) && ep->phase != EP_LEAVING)
+		if (ep_in(ep, sb) && ep->phase != EP_LEAVING)
 			return;
 	}
 	HASH_DELETE(hh, es->sandboxes, sb);
@@ -79,6 +79,11 @@ static struct sandbox_member member_of(const struct ep *ep, const struct model_n
 					.ip6 = ep->row->ip6 };
 }
 
+static bool counts(const struct ep *ep)
+{
+	return ep->phase == EP_RUNNING || (ep->phase == EP_WAITING && ep->remaking);
+}
+
 /*
  * @extra: one that is not among them yet, may be NULL
  * @unknown: stands for a network whose record is not known; NULL: then nothing can be said.
@@ -95,8 +100,8 @@ static bool judge_with(struct endpoints *es, const struct ep_place *place,
 	HASH_ITER(hh, es->table, ep, tmp) {
 		const struct model_network *net;
 
-		if (ep->phase != EP_RUNNING || ep->target.ino != place->ino ||
-		    ep->target.dev != place->dev || n > ENDPOINT_PER_TARGET_MAX)
+		if (!counts(ep) || ep->target.ino != place->ino || ep->target.dev != place->dev ||
+		    n > ENDPOINT_PER_TARGET_MAX)
 			continue;
 		net = ep_network(ep) ? ep_network(ep) : unknown;
 		if (!net)
@@ -205,93 +210,6 @@ void ep_sandbox_enter(struct ep *ep)
 	}
 }
 
-/* ---- egress ---- */
-
-/* One of those that need the way out: the egress endpoint has its names. */
-static const struct ep *find_needy(struct endpoints *es, const struct ep_sandbox *sb)
-{
-	struct ep *ep, *tmp;
-
-	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase == EP_RUNNING && is_in(ep, sb) && !ep->local)
-			return ep;
-	}
-	return NULL;
-}
-
-/* IPv6 leads out where one of those networks has it. */
-static bool wants6(struct endpoints *es, const struct ep_sandbox *sb)
-{
-	struct ep *ep, *tmp;
-
-	HASH_ITER(hh, es->table, ep, tmp) {
-		const struct model_network *net = ep_network(ep);
-
-		if (ep->phase == EP_RUNNING && is_in(ep, sb) && !ep->local && net &&
-		    !net->internal && net->ipv6)
-			return true;
-	}
-	return false;
-}
-
-static int egress_row(struct endpoints *es, const struct ep *of, const struct model_network *net,
-		      bool with6, struct local_endpoint **ret, struct err *e)
-{
-	_cleanup_free_ char *ifname = NULL;
-	struct endpoint_request req = { .network = net->id, .name = of->row->name };
-	struct local_target t = of->row->target;
-	struct local_endpoint *row;
-	int r;
-
-	/* Not one whose link is still going: nobody waits here. */
-	r = ep_choose_ifname(es, &of->target, NULL, true, &ifname, e);
-	if (r < 0)
-		return r;
-	req.ifname = ifname;
-	t.path = mem_strdup(of->row->target.path);
-	row = ep_row_new(es, &req, net, &t, mem_strdup(of->row->run_name));
-	r = ep_local_addresses(es, net, &req, with6, row, e);
-	if (r < 0)
-		local_endpoint_free(row);
-	else
-		*ret = row;
-	return r;
-}
-
-static int egress_make(struct endpoints *es, const struct ep_sandbox *sb, struct err *e)
-{
-	const struct ep *of = find_needy(es, sb);
-	const struct model_network *net = NULL;
-	struct local_endpoint *row = NULL;
-	struct err why = { 0 };
-	struct ep *ep;
-	int r;
-
-	if (!of)
-		return 0;
-	r = network_egress(es->d.networks, &net, &why);
-	if (r == 0)
-		r = egress_row(es, of, net, wants6(es, sb), &row, &why);
-	if (r == 0) {
-		ep = ep_new(es, row);
-		r = ep_save(ep, LOCAL_BOUND, &why);
-		if (r == 0)
-			r = ep_make(ep, &why);
-		if (r < 0)
-			ep_leave(ep, r, &why);
-	}
-	return r < 0 ? err_set(e, r, "no way out of the container: %s", err_text(&why)) : 0;
-}
-
-/* Was it made when IPv4 was all there was? */
-static bool lacks6(struct endpoints *es, const struct ep_sandbox *sb, struct id egress)
-{
-	const struct ep *ep = ep_find(es, egress);
-	const struct model_network *net = ep ? ep_network(ep) : NULL;
-
-	return net && net->ipv6 && !ip_is_set(ep->row->ip6) && wants6(es, sb);
-}
-
 /* ---- the default route ---- */
 
 /* What default_route is to be told of a family: its gateway through @ep; all zeros: leave it to the other one that bears it. */
@@ -370,12 +288,11 @@ static int settle(struct endpoints *es, struct ep_sandbox *sb, const struct stat
 	sb->due = true;
 	if (!judge(es, &sb->place, &v))
 		return 0;
-	if (v.need_egress && lacks6(es, sb, v.egress)) {
-		ep_leave(ep_find(es, v.egress), 0, NULL);
-		(void)judge(es, &sb->place, &v);
-	}
+	egress = ep_find(es, v.egress);
+	if (v.need_egress && egress && ep_egress_lacks6(egress, sb))
+		return ep_egress_remake(egress, e);
 	if (v.need_egress && id_is_zero(v.egress)) {
-		r = egress_make(es, sb, e);
+		r = ep_egress_make(es, sb, e);
 		if (r == 0 && !judge(es, &sb->place, &v))
 			return 0;
 	}
@@ -471,7 +388,7 @@ void endpoints_settle_sandboxes(struct endpoints *es)
 
 	HASH_ITER(hh, es->sandboxes, sb, tmp_sb) {
 		HASH_ITER(hh, es->table, ep, tmp) {
-			if (sb->due && is_in(ep, sb) && ep->phase == EP_RUNNING) {
+			if (sb->due && ep_in(ep, sb) && ep->phase == EP_RUNNING) {
 				v[n++] = ep->target;
 				break;
 			}

@@ -37,7 +37,7 @@ int forwarding_need(struct kernel *k, struct local *l, int family, struct err *e
 	if (local_set(l, switches[i].key, "0", &le) < 0)
 		log_error("cannot remember that a sysctl was off", "sysctl=%s err=%s",
 			  switches[i].name, LOG_Q(err_text(&le)));
-	return 0;
+	return 1;
 }
 
 static int switch_off(const char *path)

@@ -9,7 +9,7 @@
 #include "overlay/kernel.h"
 #include "store/local.h"
 
-/** forwarding_need() - switch it on for @family unless it is. Return: 0, or why it cannot be. */
+/** forwarding_need() - switch it on for @family unless it is. Return: 1 when it was off, 0, or why it cannot be switched. */
 int forwarding_need(struct kernel *k, struct local *l, int family, struct err *e);
 /** forwarding_undo() - off again where forwarding_need() switched it on. Return: 0 or the first error. */
 int forwarding_undo(struct local *l, struct err *e);

@@ -233,6 +233,12 @@ void reconcile_dirty_hosts(struct reconcile *r)
 		reconcile_kick(r, 0);
 }
 
+void reconcile_repaired(struct reconcile *r, uint32_t vni, const char *what)
+{
+	r->stats.drift_repaired++;
+	r->h.drift(r->user, vni, what, 1);
+}
+
 void reconcile_audit(struct reconcile *r)
 {
 	struct rnet *rn, *tmp;

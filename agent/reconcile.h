@@ -59,6 +59,8 @@ void reconcile_dirty_hosts(struct reconcile *r); /* the set of VTEPs changed */
  * @endpoint: whose port's fate is asked for (NULL: none). Return: 0 when the network is as desired; else the error of that port, or of the network.
  */
 int reconcile_now(struct reconcile *r, uint32_t vni, const struct id *endpoint, struct err *e);
+/** reconcile_repaired() - drift that the caller has repaired himself: counted, and told by hooks.drift. */
+void reconcile_repaired(struct reconcile *r, uint32_t vni, const char *what);
 /** reconcile_audit() - dump everything and compare, now; it also runs every RECONCILE_AUDIT_MS. */
 void reconcile_audit(struct reconcile *r);
 #define RECONCILE_AUDIT_MS 60000

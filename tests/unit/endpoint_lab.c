@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -245,13 +246,22 @@ static void answered(void *user, int status, const struct local_endpoint *ep, co
 	snprintf(w->a.ifname, sizeof(w->a.ifname), "%s", ep->ifname);
 }
 
+static void wait_answer(struct lab *w)
+{
+	uint64_t deadline = clock_boot_ms() + 5000;
+
+	do
+		lab_turn(w);
+	while (w->a.n == 0 && clock_boot_ms() < deadline);
+}
+
 void lab_ask(struct lab *w, enum lab_net net, const char *target, struct endpoint_request more)
 {
 	more.network = w->nets[net]->id;
 	more.target = target;
 	w->a = (struct lab_answer){ 0 };
 	endpoint_connect(w->es, &more, answered, w);
-	lab_turn(w);
+	wait_answer(w);
 	assert_int_equal(w->a.n, 1);
 }
 
@@ -267,7 +277,7 @@ void lab_leave(struct lab *w, enum lab_net net, const char *target)
 {
 	w->a = (struct lab_answer){ 0 };
 	endpoint_disconnect(w->es, w->nets[net]->id, target, false, answered, w);
-	lab_turn(w);
+	wait_answer(w);
 	assert_int_equal(w->a.n, 1);
 }
 

@@ -211,14 +211,20 @@ static void ipv6_leads_out_where_a_network_has_it(void **state)
 {
 	struct lab *w = *state;
 	struct compile_local l;
+	struct id egress;
 
 	w->etcd = true;
 	lab_connect(w, LAB_OVER, "1");
+	egress = lab_of(w, LAB_EGRESS, "1")->id;
 	assert_false(ip_is_set(lab_of(w, LAB_EGRESS, "1")->ip6));
 	assert_int_equal(fake_kernel_calls(w->f, FAKE_FORWARDING), 1);
-	lab_connect(w, LAB_OVER2, "1");
+	lab_connect(w, LAB_OVER2, "1"); /* the port comes again: the same, with IPv6 */
+	assert_true(id_eq(lab_of(w, LAB_EGRESS, "1")->id, egress));
+	assert_string_equal(lab_of(w, LAB_EGRESS, "1")->ifname, "eth1");
 	assert_true(ip_is_set(lab_of(w, LAB_EGRESS, "1")->ip6));
 	assert_int_equal(lab_locals(w, LAB_EGRESS, &l), 1);
+	assert_ip(l.ip4, V4(172, 31, 0, 2));
+	assert_ip(l.gw4, V4(172, 31, 0, 1));
 	assert_int_equal(l.gw6.family, AF_INET6);
 	assert_int_equal(lab_rows(w), 3);
 }
