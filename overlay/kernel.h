@@ -133,7 +133,8 @@ struct kernel_ops {
 			     struct ip gw4, struct ip gw6, struct err *e);
 	/* link_shut: down and off the bridge at once (port_shut of a detach): no packet passes afterwards. */
 	int (*link_shut)(struct kernel *k, const char *name, struct err *e);
-	/* link_del: gathered and deleted in the background; @done (may be NULL) once per name, -ENOENT counts as 0. */
+	/* link_del: gathered and deleted in the background; @done (may be NULL) once per name, -ENOENT counts as 0. A name that a link of the overlay
+	 * namespace bears is that one; else a link of ours in the host's. */
 	void (*link_del)(struct kernel *k, const char *name, kernel_deleted_fn done, void *user);
 	/* direct_del: the device inside p->target; in the background, as link_del. */
 	void (*direct_del)(struct kernel *k, const struct state_port *p, kernel_deleted_fn done,

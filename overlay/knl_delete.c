@@ -50,9 +50,9 @@ struct knl_delete *knl_delete_new(uv_loop_t *loop)
 	return d;
 }
 
-int knl_delete_ground(struct knl_delete *d, int ovl_nsfd, struct err *e)
+int knl_delete_ground(struct knl_delete *d, int nsfd, struct err *e)
 {
-	return d->sock ? 0 : knl_open(ovl_nsfd, &d->sock, e);
+	return d->sock ? 0 : knl_open(nsfd, &d->sock, e);
 }
 
 static void put_away(struct knl_sock *s, const struct item *it)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * knl_delete - links of the overlay namespace deleted in the background, in groups.
+ * knl_delete - links of one namespace deleted in the background, in groups: one for the overlay namespace, one for the host's.
  *
  * A deletion waits for RCU: 16 to 36 ms each, 0.4 ms in a group, and a large group holds up everybody else (facts §7, DESIGN.md §3.8). So
  * what is asked for gathers for the rest of the loop's turn, or while the group before is at work, and goes in groups of KNL_DELETE_GROUP
@@ -16,8 +16,8 @@
 
 struct knl_delete;
 struct knl_delete *knl_delete_new(uv_loop_t *loop);
-/** knl_delete_ground() - the overlay namespace is there: the socket in it. Return: 0 or -errno. */
-int knl_delete_ground(struct knl_delete *d, int ovl_nsfd, struct err *e);
+/** knl_delete_ground() - the namespace is there (-1: the current one): the socket in it. Return: 0 or -errno. */
+int knl_delete_ground(struct knl_delete *d, int nsfd, struct err *e);
 /** knl_delete_add() - @ifindex 0: not there; @done (may be NULL) is called from the loop, once, -ECANCELED when closed before. */
 void knl_delete_add(struct knl_delete *d, const char *name, int ifindex, kernel_deleted_fn done,
 		    void *user);
