@@ -413,8 +413,8 @@ static int read_net_entries(struct dump *d, const struct state_net *n, struct er
 	return r;
 }
 
-int knl_dump_one(const struct knl_dump_from *from, uint32_t vni, struct state_net **ret,
-		 struct err *e)
+static int dump_one(const struct knl_dump_from *from, uint32_t vni, struct state_net **ret,
+		    struct err *e)
 {
 	_cleanup_dump_ struct dump d;
 	struct state_net *n;
@@ -438,4 +438,20 @@ int knl_dump_one(const struct knl_dump_from *from, uint32_t vni, struct state_ne
 	*ret = n;
 	d.n_nets = 0; /* it was the only one */
 	return 0;
+}
+
+/* A device that goes between its own reading and that of its entries (-ENODEV, where those of one device are asked for) is none: once more. */
+int knl_dump_one(const struct knl_dump_from *from, uint32_t vni, struct state_net **ret,
+		 struct err *e)
+{
+	int r = -ENODEV;
+
+	for (unsigned i = 0; r == -ENODEV && i < KNL_DUMP_TRIES; i++) {
+		struct err why = { 0 };
+
+		r = dump_one(from, vni, ret, &why);
+		if (r < 0)
+			err_set(e, r, "%s", err_text(&why));
+	}
+	return r;
 }
