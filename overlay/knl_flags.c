@@ -13,16 +13,20 @@ static const struct {
 	{ IFLA_BRPORT_LEARNING, { false, false, true } },
 	{ IFLA_BRPORT_LOCKED, { false, true, false } },
 	{ IFLA_BRPORT_NEIGH_SUPPRESS, { true, false, false } },
-	{ IFLA_BRPORT_ISOLATED, { false, false, false } }, /* varied by the network */
+	{ IFLA_BRPORT_ISOLATED, { false, false, false } }, /* egress: containers' on */
 	{ IFLA_BRPORT_UNICAST_FLOOD, { true, true, true } },
 	{ IFLA_BRPORT_MCAST_FLOOD, { true, true, true } },
 	{ IFLA_BRPORT_BCAST_FLOOD, { true, true, true } },
-	{ IFLA_BRPORT_MODE, { false, false, false } }, /* hairpin */
+	{ IFLA_BRPORT_MODE, { false, false, false } }, /* hairpin; host: on */
 };
 
-static bool shall_be(size_t i, enum knl_flags_kind kind, bool isolated)
+static bool shall_be(size_t i, enum knl_flags_kind kind, enum knl_flags_at at)
 {
-	return flags[i].attr == IFLA_BRPORT_ISOLATED ? isolated : flags[i].is[kind];
+	if (flags[i].attr == IFLA_BRPORT_ISOLATED)
+		return at == KNL_FLAGS_AT_EGRESS;
+	if (flags[i].attr == IFLA_BRPORT_MODE)
+		return at == KNL_FLAGS_AT_HOST;
+	return flags[i].is[kind];
 }
 
 struct knl_flags knl_flags_parse(const struct nlattr *nest)
@@ -42,16 +46,16 @@ struct knl_flags knl_flags_parse(const struct nlattr *nest)
 	return f;
 }
 
-bool knl_flags_are(struct knl_flags f, enum knl_flags_kind kind, bool isolated)
+bool knl_flags_are(struct knl_flags f, enum knl_flags_kind kind, enum knl_flags_at at)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if ((f.told & 1u << i) && ((f.on & 1u << i) != 0) != shall_be(i, kind, isolated))
+		if ((f.told & 1u << i) && ((f.on & 1u << i) != 0) != shall_be(i, kind, at))
 			return false;
 	return true;
 }
 
-void knl_flags_put(struct nlmsghdr *h, enum knl_flags_kind kind, bool isolated)
+void knl_flags_put(struct nlmsghdr *h, enum knl_flags_kind kind, enum knl_flags_at at)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		mnl_attr_put_u8(h, flags[i].attr, shall_be(i, kind, isolated));
+		mnl_attr_put_u8(h, flags[i].attr, shall_be(i, kind, at));
 }

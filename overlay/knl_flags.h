@@ -14,6 +14,16 @@ enum knl_flags_kind {
 	KNL_FLAGS_LOCKED, /* a container's: what is behind it is known */
 	KNL_FLAGS_OPEN, /* the bridge learns what is behind it: a container's without port security, the uplink of the egress bridge */
 };
+/* Which bridge it is on. */
+enum knl_flags_at {
+	KNL_FLAGS_AT_OVERLAY,
+	KNL_FLAGS_AT_EGRESS, /* containers are isolated from one another */
+	/*
+	 * Hairpin: where br_netfilter has frames cross the host's rules, one for a published port of its own sender is translated in the bridge, and has to
+	 * go back by the port it came from.
+	 */
+	KNL_FLAGS_AT_HOST,
+};
 struct knl_flags {
 	bool any; /* flags were told at all */
 	uint16_t told, on; /* one bit for each that we hold */
@@ -22,6 +32,6 @@ struct knl_flags {
 /** knl_flags_parse() - from the nest of IFLA_BRPORT_* attributes. */
 struct knl_flags knl_flags_parse(const struct nlattr *nest);
 /** knl_flags_are() - as a port of this kind shall have them? */
-bool knl_flags_are(struct knl_flags f, enum knl_flags_kind kind, bool isolated);
+bool knl_flags_are(struct knl_flags f, enum knl_flags_kind kind, enum knl_flags_at at);
 /** knl_flags_put() - the IFLA_BRPORT_* attributes of a port of this kind. */
-void knl_flags_put(struct nlmsghdr *h, enum knl_flags_kind kind, bool isolated);
+void knl_flags_put(struct nlmsghdr *h, enum knl_flags_kind kind, enum knl_flags_at at);

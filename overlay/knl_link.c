@@ -256,18 +256,22 @@ bool knl_link_parse(const struct nlmsghdr *h, enum knl_where where, struct knl_l
 
 bool knl_link_flags_ok(const struct knl_link *l, uint32_t key, bool *ret_open)
 {
-	bool isolated = key == STATE_KEY_EGRESS, open = false, ok = true;
+	enum knl_flags_at at = key == STATE_KEY_EGRESS	   ? KNL_FLAGS_AT_EGRESS :
+			       state_port_in_host(l->name) ? KNL_FLAGS_AT_HOST :
+							     KNL_FLAGS_AT_OVERLAY;
+	bool open = false, ok = true;
 
 	switch (l->kind) {
 	case KNL_VXLAN:
-		ok = !l->vx_learning && knl_flags_are(l->flags, KNL_FLAGS_VXLAN, false);
+		ok = !l->vx_learning &&
+		     knl_flags_are(l->flags, KNL_FLAGS_VXLAN, KNL_FLAGS_AT_OVERLAY);
 		break;
 	case KNL_PORT:
-		if (!knl_flags_are(l->flags, KNL_FLAGS_LOCKED, isolated))
-			ok = open = knl_flags_are(l->flags, KNL_FLAGS_OPEN, isolated);
+		if (!knl_flags_are(l->flags, KNL_FLAGS_LOCKED, at))
+			ok = open = knl_flags_are(l->flags, KNL_FLAGS_OPEN, at);
 		break;
 	case KNL_INNER:
-		ok = knl_flags_are(l->flags, KNL_FLAGS_OPEN, false);
+		ok = knl_flags_are(l->flags, KNL_FLAGS_OPEN, KNL_FLAGS_AT_OVERLAY);
 		break;
 	case KNL_BRIDGE:
 	case KNL_OUTER:
@@ -325,14 +329,14 @@ struct nlmsghdr *knl_link_set(struct knl_sock *s, const char *name, unsigned fla
  * it fits into the batch that made the link.
  */
 void knl_link_port_flags(struct knl_sock *s, const char *name, enum knl_flags_kind kind,
-			 bool isolated)
+			 enum knl_flags_at at)
 {
 	struct nlmsghdr *h = knl_link_set(s, name, 0, 0);
 	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data;
 
 	mnl_attr_put_strz(h, IFLA_INFO_SLAVE_KIND, "bridge");
 	data = mnl_attr_nest_start(h, IFLA_INFO_SLAVE_DATA);
-	knl_flags_put(h, kind, isolated);
+	knl_flags_put(h, kind, at);
 	mnl_attr_nest_end(h, data);
 	mnl_attr_nest_end(h, info);
 }

@@ -65,7 +65,7 @@ struct nlmsghdr *knl_link_set(struct knl_sock *s, const char *name, unsigned fla
 			      unsigned change);
 /** knl_link_port_flags() - the bridge port flags of this kind. */
 void knl_link_port_flags(struct knl_sock *s, const char *name, enum knl_flags_kind kind,
-			 bool isolated);
+			 enum knl_flags_at at);
 /** knl_link_quiet() - no address of its own (addrgenmode none), and @alias if not NULL. */
 void knl_link_quiet(struct knl_sock *s, const char *name, const char *alias);
 /** knl_link_localnet() - 127.0.0.0/8 may be routed over it, and what comes by it is forwarded (IPv4). */

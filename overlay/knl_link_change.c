@@ -48,13 +48,15 @@ static void put_flags(struct knl_sock *s, const struct kernel_link_set *c, enum 
 {
 	/* The uplink has its flags for as long as it is on its bridge. */
 	if (kind == KNL_INNER && c->master && c->master[0] != '\0')
-		knl_link_port_flags(s, c->name, KNL_FLAGS_OPEN, false);
+		knl_link_port_flags(s, c->name, KNL_FLAGS_OPEN, KNL_FLAGS_AT_OVERLAY);
 	if (c->port_flags)
 		knl_link_port_flags(s, c->name,
 				    kind == KNL_VXLAN ? KNL_FLAGS_VXLAN :
 				    c->open	      ? KNL_FLAGS_OPEN :
 							KNL_FLAGS_LOCKED,
-				    c->isolated);
+				    c->isolated ? KNL_FLAGS_AT_EGRESS :
+				    c->host	? KNL_FLAGS_AT_HOST :
+						  KNL_FLAGS_AT_OVERLAY);
 }
 
 int knl_link_change(struct knl_sock *s, const struct kernel_link_set *c, struct err *e)

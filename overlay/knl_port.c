@@ -60,7 +60,9 @@ static int make_pair(struct knl_sock *s, const struct state_net *want, const str
 	put_veth(s, p, pair->bridge.ifindex, target);
 	knl_link_quiet(s, p->name, alias);
 	knl_link_port_flags(s, p->name, p->open ? KNL_FLAGS_OPEN : KNL_FLAGS_LOCKED,
-			    want->kind == STATE_EGRESS);
+			    want->kind == STATE_EGRESS ? KNL_FLAGS_AT_EGRESS :
+			    want->kind == STATE_BRIDGE ? KNL_FLAGS_AT_HOST :
+							 KNL_FLAGS_AT_OVERLAY);
 	pair->bridge_at = UINT32_MAX;
 	pair->host_end_at = knl_queued(s);
 	knl_link_get(s, p->name);

@@ -108,7 +108,7 @@ static int set_up_inner(const struct knl_uplink_place *at, const struct state_ne
 	knl_link_quiet(s, INNER, alias);
 	mnl_attr_put_u32(knl_link_set(s, INNER, 0, 0), IFLA_MTU, want->uplink_mtu);
 	mnl_attr_put_u32(knl_link_set(s, INNER, 0, 0), IFLA_MASTER, (uint32_t)bridge);
-	knl_link_port_flags(s, INNER, KNL_FLAGS_OPEN, false);
+	knl_link_port_flags(s, INNER, KNL_FLAGS_OPEN, KNL_FLAGS_AT_OVERLAY);
 	knl_link_set(s, INNER, IFF_UP, IFF_UP);
 	r = knl_send(s, NULL, NULL);
 	return r < 0 ? knl_fail(s, e, r, "cannot set up " INNER) : 0;
