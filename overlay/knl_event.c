@@ -21,10 +21,8 @@ static const int overlay_groups[] = {
 	RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
 };
 static const int host_groups[] = {
-	RTNLGRP_LINK,
-	RTNLGRP_NEIGH,
-	RTNLGRP_IPV4_IFADDR,
-	RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_LINK,	     RTNLGRP_NEIGH,	   RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
 };
 static const int route_groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
 
@@ -122,15 +120,17 @@ static bool is_netconf_all(const struct nlmsghdr *h)
 	return false;
 }
 
-/* Return: it is about a link or address of the host's that is not ours. */
+/* Return: it is about a link or address of the host's that is not ours, or about its forwarding. */
 static bool take_message(struct knl_event *ev, const struct side *side, const struct nlmsghdr *h)
 {
 	bool ours;
 
 	if (is_netconf_all(h)) {
 		emit_type(ev, KERNEL_EVENT_GROUND);
-		return false;
+		return side == &ev->host;
 	}
+	if (h->nlmsg_type == RTM_NEWNETCONF)
+		return false;
 	ours = knl_decode_message(side->decode, h);
 	return side == &ev->host && !ours && h->nlmsg_type != RTM_NEWNEIGH &&
 	       h->nlmsg_type != RTM_DELNEIGH;
