@@ -57,8 +57,9 @@ def test_started_before_etcd_is_there(lab, pair):
     try:
         node1.start(wait=False)
         # It knows its networks and endpoints from its own memory, and says so.
-        wait_for(lambda: node1.ctl("network", "ls", "-q", check=False).stdout.strip(), "networks of the snapshot", 15)
-        assert [e["Name"] for e in node1.get("/endpoints") if e.get("Target")] == ["c1"]
+        wait_for(lambda: node1.ctl("network", "ls", "-q", "-f", "scope=global", check=False).stdout.strip(), "networks of the snapshot", 15)
+        assert [e["Name"] for e in node1.get("/endpoints")
+                if e.get("Target") and e["Network"] != "egress"] == ["c1"]
         assert node1.info()["Cluster"]["State"] == "snapshot"
         c1.reaches(c2.ip4("demo"))
     finally:
