@@ -23,7 +23,7 @@ enum kernel_event_type {
 	KERNEL_EVENT_NEIGH, /* vni, neigh; deleted (a FAILED state counts as deleted) */
 	KERNEL_EVENT_GATEWAY, /* an address on a bridge was added or removed: vni, gateway; deleted */
 	KERNEL_EVENT_GROUND, /* nf_tables, a sysctl or the namespace file changed: ground_check() is due */
-	KERNEL_EVENT_UNDERLAY, /* links, addresses or routes of the host changed */
+	KERNEL_EVENT_UNDERLAY, /* links, addresses or routes of the host changed, or its forwarding was switched */
 };
 struct kernel_event {
 	enum kernel_event_type type;
