@@ -138,7 +138,7 @@ class Host(Place):
                 "--overlay-netns", netns.path(self.overlay), *lab.ovld_args, *self.args, *args]
 
     def start(self, *args, wait=True):
-        """Start ovld (flags: lab.ovld_args, host.args, args) and wait until it is in sync with etcd."""
+        """Start ovld (flags: lab.ovld_args, host.args, args) and wait until it is in sync with etcd (or, without one, has read the kernel)."""
         assert not (self.ovld and self.ovld.alive()), f"{self.name}: ovld runs already"
         self.ovld = Proc(netns.argv(self.netns, *self.argv(*args)), self.log, self.lab.env)
         if wait:
@@ -151,6 +151,8 @@ class Host(Place):
         if not self.ovld.alive():
             raise RuntimeError(f"{self.name}: ovld ended with {self.ovld.wait()}:\n{self.lab.tail(self.log)}")
         info = self.info()
+        if not self.lab.etcd:
+            return info["Cluster"]["State"] == "standalone" and info["Reconcile"]["Ready"]
         return (info["Cluster"]["State"] == "synced" and info["Reconcile"]["Ready"] and info["Node"].get("Vtep")
                 and any(n["Self"] and n["State"] == "up" for n in self.get("/nodes")))
 
@@ -268,7 +270,7 @@ class Lab:
             host.start(wait=False)
         for host in self:
             host.wait_ready()
-        for host in self:
+        for host in self if self.etcd else []:
             wait_for(lambda: host.info()["NodesUp"] == len(self.hosts), f"{host.name} sees every node")
 
     def _plug(self, place, ip, mtu=1500):
