@@ -112,7 +112,8 @@ def test_a_node_is_lost(how):
                  "the address is given to another", 10)
         wait_for(lambda: taker.ping(c1.ip4("demo"), check=False).returncode == 0, "the new owner talks", 5)
         node2.start()
-        wait_for(lambda: [e["State"] for e in node2.get("/endpoints") if e["Name"] == "c2" and e.get("Target")] == ["conflict"],
+        wait_for(lambda: [e["State"] for e in node2.get("/endpoints")
+                          if (e["Name"], e["Network"]) == ("c2", "demo") and e.get("Target")] == ["conflict"],
                  "node2 reports the conflict", 10)
         assert c1.reaches(ip2) < 5
         assert taker.mac() == [n for n in c1.run("ip", "neigh").stdout.splitlines() if n.startswith(ip2 + " ")][0].split()[4]
