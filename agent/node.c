@@ -370,7 +370,9 @@ static void choose_vtep(struct node *n)
 	unsigned kept;
 
 	if (vtep_choose(n->d.kernel, n->d.config, &vtep, &mtu, &e) < 0) {
-		if (log_limit_pass(&n->vtep_limit, clock_boot_ms(), 30000, &kept))
+		/* Alone, nobody has to reach us. */
+		if (n->d.config->etcd.n > 0 &&
+		    log_limit_pass(&n->vtep_limit, clock_boot_ms(), 30000, &kept))
 			log_warn("no VTEP address; will retry", "err=%s", LOG_Q(e.text));
 		return;
 	}

@@ -48,6 +48,10 @@ static void print_cluster(const cJSON *c)
 {
 	const cJSON *found = c ? json_get(c, "Found") : NULL;
 
+	if (strcmp(ctl_text(c, "State"), "standalone") == 0) {
+		text("Cluster:", "none, this node is standalone: no networks across hosts");
+		return;
+	}
 	label("Cluster:");
 	printf("%s, %s, revision %llu\n", ctl_text(c, "State"),
 	       cJSON_IsTrue(json_get(c, "Link")) ? "connected" : "not connected",
@@ -133,6 +137,27 @@ static void print_conflicts(const cJSON *list)
 	}
 }
 
+static void print_counts(const cJSON *j)
+{
+	const cJSON *cluster = json_get(j, "Cluster");
+
+	if (strcmp(ctl_text(cluster, "State"), "standalone") == 0) {
+		label("Networks:");
+		printf("%llu\n", count(j, "LocalNetworks"));
+		label("Endpoints:");
+		printf("%llu\n", count(j, "LocalEndpoints"));
+		return;
+	}
+	label("Nodes:");
+	printf("%llu, %llu up\n", count(j, "Nodes"), count(j, "NodesUp"));
+	label("Networks:");
+	printf("%llu of the cluster, %llu of this node alone\n", count(j, "Networks"),
+	       count(j, "LocalNetworks"));
+	label("Endpoints:");
+	printf("%llu on networks of the cluster; %llu on this node, on any network\n",
+	       count(j, "Endpoints"), count(j, "LocalEndpoints"));
+}
+
 static void print_info(const cJSON *j)
 {
 	const cJSON *node = json_get(j, "Node");
@@ -145,12 +170,7 @@ static void print_info(const cJSON *j)
 	text("Version:", ctl_text(j, "Version"));
 	print_etcd(json_get(j, "Etcd"));
 	print_cluster(json_get(j, "Cluster"));
-	label("Nodes:");
-	printf("%llu, %llu up\n", count(j, "Nodes"), count(j, "NodesUp"));
-	label("Networks:");
-	printf("%llu, and %llu of this node\n", count(j, "Networks"), count(j, "LocalNetworks"));
-	label("Endpoints:");
-	printf("%llu, %llu on this node\n", count(j, "Endpoints"), count(j, "LocalEndpoints"));
+	print_counts(j);
 	print_host(j);
 	print_surroundings(json_get(j, "Surroundings"));
 	print_conflicts(json_get(j, "Conflicts"));

@@ -75,8 +75,10 @@ static int run_create(struct ctl *ctl, const struct ctl_command *cmd, int argc, 
 		  "Part of a subnet that addresses are chosen from (repeatable)", "CIDR" },
 		{ "aux-address", 0, POPT_ARG_ARGV, &o.aux, 0,
 		  "Address that is never given to an endpoint (repeatable)", "NAME=IP" },
-		{ "ipv6", 0, POPT_ARG_NONE, &o.ipv6, 0, "IPv6 as well", NULL },
-		{ "internal", 0, POPT_ARG_NONE, &o.internal, 0, "No way out of the network", NULL },
+		{ "ipv6", 0, POPT_ARG_NONE, &o.ipv6, 0,
+		  "IPv6 as well (without an IPv6 --subnet: a free one)", NULL },
+		{ "internal", 0, POPT_ARG_NONE, &o.internal, 0,
+		  "No way out of the network, and none in", NULL },
 		{ "label", 0, POPT_ARG_ARGV, &o.labels, 0, "Label (repeatable)", "K=V" },
 		{ "opt", 'o', POPT_ARG_ARGV, &o.options, 0,
 		  "Option of the driver, below (repeatable)", "K=V" },
@@ -192,6 +194,14 @@ const struct ctl_command cmd_network[] = {
 	  "           gateway-mode=nat|routed, port-security=mac+ip|mac|off\n"
 	  "  macvlan  of this node, on the parent's segment: parent=DEVICE, mode=bridge|private|vepa|passthru, mtu\n"
 	  "  ipvlan   of this node, on the parent's segment: parent=DEVICE, mode=l2|l3|l3s, mtu\n"
+	  "\n"
+	  "  icc=false            its containers reach each other by published ports only\n"
+	  "  masquerade=false     they go out with their own address\n"
+	  "  host-binding-ipv4    the host's address of published ports that name none (default: all)\n"
+	  "  gateway-mode=routed  no translation: published ports, and only those, are reached at the container's own address\n"
+	  "  port-security        what a container may send as: its MAC and addresses, its MAC, or anything\n"
+	  "  flood=off            overlay: no broadcast and unknown MACs across hosts\n"
+	  "macvlan and ipvlan need --subnet, the segment's, and want --ip-range: ovld cannot know which of its addresses are in use.\n"
 	  "The networks bridge, host and none are there from the start.",
 	  run_create },
 	{ "network ls", "",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -96,7 +97,7 @@ static char *shown_command(const char *line, bool full)
 	n = COMMAND_SHOWN - 1;
 	while (n > 0 && ((unsigned char)line[n] & 0xc0) == 0x80)
 		n--;
-	return mem_printf("\"%.*s…\"", (int)n, line);
+	return mem_printf("\"%.*s%s\"", (int)n, line, MB_CUR_MAX > 1 ? "…" : "...");
 }
 
 static void print_table(const cJSON *list, bool full)
@@ -127,7 +128,7 @@ static int run_ps(struct ctl *ctl, const struct ctl_command *cmd, int argc, char
 	int quiet = 0, full = 0, status;
 	const struct poptOption opts[] = {
 		{ "quiet", 'q', POPT_ARG_NONE, &quiet, 0, "Only names", NULL },
-		{ "no-trunc", 0, POPT_ARG_NONE, &full, 0, "Whole commands", NULL },
+		{ "no-trunc", 0, POPT_ARG_NONE, &full, 0, "Commands in full", NULL },
 		{ "format", 0, POPT_ARG_STRING, &format, 0, "table (default) or json", "FORMAT" },
 		POPT_TABLEEND,
 	};

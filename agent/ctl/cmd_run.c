@@ -275,6 +275,11 @@ const struct ctl_command cmd_run[] = {
 	{ "run", "[--] COMMAND [ARGUMENT]...",
 	  "Run a command in a new network namespace, by default on the network bridge.\n"
 	  "\n"
+	  "  ovlctl run -d --name web -p 8080:80 -- busybox httpd -f -p 80 -h /srv/www\n"
+	  "  ovlctl run --network demo -- ping 10.0.0.3\n"
+	  "\n"
+	  "Files, processes and users are the host's: only the network is the container's own.\n"
+	  "\n"
 	  "--network NETWORK also takes Docker's long form: name=demo,ip=10.0.0.9,ip6=fd00::9,mac-address=MAC,alias=web,\n"
 	  "gw-priority=5,ifname=eth1. The network with the highest gw-priority (default 0) has the default route.\n"
 	  "  host            the host's namespace: its addresses and ports\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ovlctl - the command line: finds the command and its socket, and leaves the rest to cmd_*.c. */
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,8 +65,9 @@ static unsigned print_commands(FILE *to, const char *first)
 
 static void print_help(FILE *to)
 {
-	fprintf(to, "Usage: ovlctl [-H PATH] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
-		    "Container networks across hosts; talks to ovld on this node.\n\n");
+	fprintf(to,
+		"Usage: ovlctl [-H PATH] COMMAND [OPTIONS] [ARGUMENTS]\n\n"
+		"Container networks, on this host and across hosts; talks to ovld on this node.\n\n");
 	print_commands(to, NULL);
 	fprintf(to,
 		"\nOptions:\n"
@@ -164,6 +166,8 @@ int main(int argc, char **argv)
 	poptContext con = poptGetContext("ovlctl", argc, (const char **)argv, opts,
 					 POPT_CONTEXT_POSIXMEHARDER);
 
+	/* libsmartcols shows as \x.. what the locale cannot. */
+	setlocale(LC_CTYPE, "");
 	if (global_options(con, &help, &version, &status)) {
 		const char **args = poptGetArgs(con);
 

@@ -493,7 +493,7 @@ static void test_run_usage(void **state)
 static void test_info(void **state)
 {
 	static const char *const want[] = {
-		"Networks:               2, and 3 of this node\n",
+		"Networks:               2 of the cluster, 3 of this node alone\n",
 		"Way out of overlays:    ovl-gw 172.31.0.0/16\n",
 		"Published ports:        7, 1 connections and 0 UDP clients relayed\n",
 		"Switched on:            net.ipv4.ip_forward\n",
