@@ -103,21 +103,45 @@ static void lost(struct knl_event *ev, struct side *side)
 		emit_type(ev, KERNEL_EVENT_UNDERLAY);
 }
 
-/* Forwarding switched for the namespace, not for a new link of it: the one sysctl change that is told of. */
-static bool is_netconf_all(const struct nlmsghdr *h)
+/* The one sysctl change that is told of. */
+enum netconf {
+	NETCONF_OTHER, /* a new link has the default, which says nothing new */
+	NETCONF_ALL, /* forwarding switched for the namespace */
+	NETCONF_OWN_OFF, /* IPv4 forwarding of a device of ours off; what we do is to switch it on */
+};
+static enum netconf judge_netconf(const struct side *side, const struct nlmsghdr *h)
 {
+	const struct netconfmsg *m = mnl_nlmsg_get_payload(h);
+	bool off = false, own = false;
 	const struct nlattr *a;
 
-	if (h->nlmsg_type != RTM_NEWNETCONF)
-		return false;
-	mnl_attr_for_each(a, h, sizeof(struct netconfmsg)) {
-		int ifindex = (int)knl_get_u32(a);
+	if (mnl_nlmsg_get_payload_len(h) < sizeof(*m))
+		return NETCONF_OTHER;
+	mnl_attr_for_each(a, h, sizeof(*m)) {
+		int value = (int)knl_get_u32(a);
 
-		if (mnl_attr_get_type(a) == NETCONFA_IFINDEX)
-			return ifindex == NETCONFA_IFINDEX_ALL ||
-			       ifindex == NETCONFA_IFINDEX_DEFAULT;
+		if (mnl_attr_get_type(a) == NETCONFA_FORWARDING)
+			off = value == 0;
+		if (mnl_attr_get_type(a) != NETCONFA_IFINDEX)
+			continue;
+		if (value == NETCONFA_IFINDEX_ALL || value == NETCONFA_IFINDEX_DEFAULT)
+			return NETCONF_ALL;
+		own = knl_decode_has(side->decode, value);
 	}
-	return false;
+	return own && off && m->ncm_family == AF_INET ? NETCONF_OWN_OFF : NETCONF_OTHER;
+}
+
+/* Return: it is about the host's forwarding. */
+static bool take_netconf(struct knl_event *ev, const struct side *side, const struct nlmsghdr *h)
+{
+	enum netconf what = h->nlmsg_type == RTM_NEWNETCONF ? judge_netconf(side, h) :
+							      NETCONF_OTHER;
+	bool host = side == &ev->host;
+
+	/* In the overlay namespace a device that does not forward is as it shall be. */
+	if (what == NETCONF_ALL || (what == NETCONF_OWN_OFF && host))
+		emit_type(ev, KERNEL_EVENT_GROUND);
+	return what == NETCONF_ALL && host;
 }
 
 /* Return: it is about a link or address of the host's that is not ours, or about its forwarding. */
@@ -125,12 +149,8 @@ static bool take_message(struct knl_event *ev, const struct side *side, const st
 {
 	bool ours;
 
-	if (is_netconf_all(h)) {
-		emit_type(ev, KERNEL_EVENT_GROUND);
-		return side == &ev->host;
-	}
-	if (h->nlmsg_type == RTM_NEWNETCONF)
-		return false;
+	if (h->nlmsg_type == RTM_NEWNETCONF || h->nlmsg_type == RTM_DELNETCONF)
+		return take_netconf(ev, side, h);
 	ours = knl_decode_message(side->decode, h);
 	return side == &ev->host && !ours && h->nlmsg_type != RTM_NEWNEIGH &&
 	       h->nlmsg_type != RTM_DELNEIGH;

@@ -189,6 +189,7 @@ def test_what_is_altered_is_repaired(lab, outside, box):
                              (host, ["ip", "addr", "flush", "dev", "ovl-gw"]),
                              (host, ["nft", "flush", "ruleset"]),
                              (host, ["sysctl", "-qw", "net.ipv4.ip_forward=0"]),
+                             (host, ["sysctl", "-qw", "net.ipv4.conf.ovl-gw.forwarding=0"]),
                              (None, ["ip", "link", "set", "gw-up", "nomaster"]),
                              (None, ["ip", "link", "set", egress["Port"], "type", "bridge_slave", "isolated", "off"]),
                              (None, ["ip", "link", "del", "gw"])):
@@ -196,6 +197,19 @@ def test_what_is_altered_is_repaired(lab, outside, box):
             (host.run if where else host.overlay_run)(*alter)
             wait_for(lambda: host.info()["Reconcile"]["DriftRepaired"] > before, f"{alter}: noticed", 5)
             wait_for(lambda: greeting(c, outside.ip, 7104, timeout=0.5) == ("outside", host.ip), f"{alter}: whole again", 5)
+
+
+def test_ipv6_forwarding_switched_off_is_repaired(lab, box):
+    box("node1", "c", "six")
+    host, name = lab["node1"], "net.ipv6.conf.all.forwarding"
+    before = host.info()["Reconcile"]["DriftRepaired"]
+    for times in (1, 2, 3):
+        host.run("sysctl", "-qw", f"{name}=0")
+        # Each time once: what we write ourselves is not taken for another's hand.
+        wait_for(lambda: host.info()["Reconcile"]["DriftRepaired"] >= before + times, "counted", 5)
+        assert host.info()["Reconcile"]["DriftRepaired"] == before + times
+        assert host.run("sysctl", "-n", name).stdout.strip() == "1"
+    assert f"sysctl={name}" in open(host.log, encoding="utf-8").read()
 
 
 def test_the_subnet_is_none_that_the_host_routes(lab):

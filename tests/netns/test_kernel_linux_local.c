@@ -473,6 +473,10 @@ static void test_changes_are_told(void **state)
 	assert_true(told(&w, KERNEL_EVENT_LINK, key, port, false));
 	lab_sh("ip link set ovl-gw mtu 1400");
 	assert_true(told(&w, KERNEL_EVENT_LINK, STATE_KEY_EGRESS, "ovl-gw", false));
+	lab_sh("sysctl -q -w net.ipv4.conf.ovl-gw.forwarding=0");
+	assert_true(told(&w, KERNEL_EVENT_GROUND, 0, NULL, false));
+	lab_sh("sysctl -q -w net.ipv4.ip_forward=1");
+	assert_true(told(&w, KERNEL_EVENT_UNDERLAY, 0, NULL, false));
 	lab_sh("ip link del %s", port);
 	assert_true(told(&w, KERNEL_EVENT_LINK, key, port, true));
 	lab_sh("ip link del ovl-gw");
