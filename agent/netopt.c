@@ -223,11 +223,54 @@ static void set_device(const struct parse *p, char ret[IFNAMSIZ])
 		snprintf(ret, IFNAMSIZ, "%s", p->value);
 }
 
+static bool is_digits(const char *s, size_t least, size_t most, const char *digits)
+{
+	size_t n = strspn(s, digits);
+
+	return s[n] == '\0' && n >= least && n <= most;
+}
+
+/*
+ * Devices of ours that are no bridges of the host: in either namespace, since a name that both know would mean the one in the overlay namespace
+ * (kernel.h link_del). Return: what bears such names, NULL: nothing does.
+ */
+static const char *own_device(const char *name)
+{
+	static const struct {
+		const char *begin; /* the whole name where @digits is NULL */
+		const char *digits;
+		size_t least, most;
+		const char *of;
+	} own[] = {
+		{ STATE_EGRESS_BRIDGE, NULL, 0, 0, "the egress bridge" },
+		{ STATE_EGRESS_INNER, NULL, 0, 0, "the port of the egress bridge" },
+		{ STATE_EGRESS_HOST, NULL, 0, 0, "the way out of overlay networks" },
+		{ "br", "0123456789", 1, IFNAMSIZ, "bridges of overlay networks" },
+		{ "vx", "0123456789", 1, IFNAMSIZ, "VXLAN devices of overlay networks" },
+		{ "ve", "0123456789abcdef", 12, 12, "ports of containers" },
+	};
+
+	if (state_port_in_host(name))
+		return "ports of containers";
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		size_t len = strlen(own[i].begin);
+
+		if (!own[i].digits && strcmp(name, own[i].begin) == 0)
+			return own[i].of;
+		if (own[i].digits && strncmp(name, own[i].begin, len) == 0 &&
+		    is_digits(name + len, own[i].least, own[i].most, own[i].digits))
+			return own[i].of;
+	}
+	return NULL;
+}
+
 static void set_bridge(const struct parse *p)
 {
-	/* Names of our own that are no bridges' */
-	if (strcmp(p->value, STATE_EGRESS_HOST) == 0 || state_port_in_host(p->value))
-		err_add(p->e, -EINVAL, "option %s: \"%s\" is ovl's own", p->key, p->value);
+	const char *of = own_device(p->value);
+
+	if (of)
+		err_add(p->e, -EINVAL, "option %s: \"%s\" is ovl's own name of %s; take another",
+			p->key, p->value, of);
 	else
 		set_device(p, p->ret->bridge);
 }

@@ -100,6 +100,11 @@ static void ours_and_dockers(void **state)
 		assert_int_equal(o.gateway_mode, NETOPT_ROUTED);
 		assert_int_equal(o.security, STATE_SECURE_MAC);
 	}
+	/* Like ours, but not ours. */
+	assert_int_equal(parse(NETOPT_BRIDGE, "bridge.name=br0x", false, &o, &e), 0);
+	assert_int_equal(parse(NETOPT_BRIDGE, "bridge.name=ve0123456789a", false, &o, &e), 0);
+	assert_int_equal(parse(NETOPT_BRIDGE, "bridge.name=gw0", false, &o, &e), 0);
+	assert_int_equal(parse(NETOPT_MACVLAN, "parent=br0", false, &o, &e), 0);
 	assert_int_equal(parse(NETOPT_BRIDGE, "host-binding-ipv4=0.0.0.0", false, &o, &e), 0);
 	assert_false(ip_is_set(o.host_binding4));
 	assert_int_equal(parse(NETOPT_MACVLAN, "parent=e macvlan_mode=passthru", false, &o, &e), 0);
@@ -154,7 +159,17 @@ static void bad(void **state)
 		{ NETOPT_BRIDGE, "bridge.name=", false, "option bridge.name: empty" },
 		{ NETOPT_BRIDGE, "bridge.name=..", false, "\"..\" is not for use" },
 		{ NETOPT_BRIDGE, "bridge.name=all", false, "\"all\" is not for use" },
+		{ NETOPT_BRIDGE, "bridge.name=lo", false, "\"lo\" is not for use" },
 		{ NETOPT_BRIDGE, "bridge.name=ovl-gw", false, "\"ovl-gw\" is ovl's own" },
+		{ NETOPT_BRIDGE, "bridge.name=gw", false,
+		  "option bridge.name: \"gw\" is ovl's own name of the egress bridge" },
+		{ NETOPT_BRIDGE, "bridge.name=gw-up", false, "port of the egress bridge" },
+		{ NETOPT_BRIDGE, "bridge.name=br0", false,
+		  "\"br0\" is ovl's own name of bridges of overlay networks" },
+		{ NETOPT_BRIDGE, "com.docker.network.bridge.name=br16777215", false,
+		  "is ovl's own" },
+		{ NETOPT_BRIDGE, "bridge.name=vx4097", false, "VXLAN devices" },
+		{ NETOPT_BRIDGE, "bridge.name=ve0123456789ab", false, "ports of containers" },
 		{ NETOPT_BRIDGE, "bridge.name=ovp0123456789ab", false, "is ovl's own" },
 		{ NETOPT_MACVLAN, "", false, "(-o parent=eth0)" },
 		{ NETOPT_IPVLAN, "mode=l4", false,
