@@ -12,7 +12,12 @@
 
 static struct ep_place place_of(const struct state_target *t)
 {
-	return (struct ep_place){ .dev = t->dev, .ino = t->ino };
+	struct ep_place place;
+
+	memset(&place, 0, sizeof(place)); /* a key is compared byte by byte */
+	place.dev = t->dev;
+	place.ino = t->ino;
+	return place;
 }
 
 struct ep_sandbox *ep_sandbox_of(struct endpoints *es, const struct state_target *t)

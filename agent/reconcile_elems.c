@@ -270,9 +270,13 @@ static int cmp_elem(const void *a, const void *b)
 /* @exact: only those that stand as wanted. Of two that want the same, the one that has it keeps it over a restart. */
 static void claim(struct reconcile *r, const struct state_net *want, bool exact)
 {
-	struct rnet *rn = want->n_elems > 0 ? rnet_get(r, want->vni) : NULL;
-	size_t before = rn ? rn->n_elems : 0;
+	struct rnet *rn;
+	size_t before;
 
+	if (want->n_elems == 0)
+		return;
+	rn = rnet_get(r, want->vni);
+	before = rn->n_elems;
 	for (size_t i = 0; i < want->n_elems; i++) {
 		struct relem *x = find(r, &want->elems[i]);
 
@@ -284,7 +288,7 @@ static void claim(struct reconcile *r, const struct state_net *want, bool exact)
 					     sizeof(*rn->elems));
 		rn->elems[rn->n_elems++] = want->elems[i];
 	}
-	if (!rn || rn->n_elems == before)
+	if (rn->n_elems == before)
 		return;
 	rn->elems_ok = false;
 	qsort(rn->elems, rn->n_elems, sizeof(*rn->elems), cmp_elem);
@@ -297,8 +301,10 @@ int reconcile_elems_judge(struct reconcile *r, struct state_net *const *v, size_
 	size_t n_ops = 0;
 	int status;
 
-	for (size_t i = 0; i < n * 2; i++)
-		claim(r, v[i % n], i < n);
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < n; i++)
+			claim(r, v[i], round == 0);
+	}
 	if (r->h.source(r->user, STATE_KEY_LOCAL) != RECONCILE_COMPLETE)
 		return 0;
 	ops = mem_alloc_array(HASH_COUNT(r->elems) + 1, sizeof(*ops));
@@ -320,6 +326,20 @@ int reconcile_elems_judge(struct reconcile *r, struct state_net *const *v, size_
 	return 0;
 }
 
+static void add_wanted(struct reconcile *r, const struct state_net *want, bool stands,
+		       struct state_net *all)
+{
+	for (size_t k = 0; k < want->n_elems; k++) {
+		const struct state_elem *el = &want->elems[k];
+		struct relem *x = find(r, el);
+
+		if (x && x->owner && x->owner != want->vni)
+			continue;
+		if ((x && same_value(x, el)) == stands)
+			state_net_add_elem(all, el);
+	}
+}
+
 size_t reconcile_elems_all(struct reconcile *r, struct state_net *const *v, size_t n, bool keep,
 			   struct state_elem **ret)
 {
@@ -331,19 +351,10 @@ size_t reconcile_elems_all(struct reconcile *r, struct state_net *const *v, size
 		if (keep && x->there)
 			state_net_add_elem(all, &x->el);
 	}
-	for (size_t i = 0; i < n * 2; i++) {
-		const struct state_net *want = v[i % n];
-
-		for (size_t k = 0; k < want->n_elems; k++) {
-			const struct state_elem *el = &want->elems[k];
-
-			x = find(r, el);
-			if (x && x->owner && x->owner != want->vni)
-				continue;
-			/* First those that stand otherwise, then those that stand as wanted. */
-			if ((x && same_value(x, el)) == (i >= n))
-				state_net_add_elem(all, el);
-		}
+	/* First those that stand otherwise, then those that stand as wanted. */
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < n; i++)
+			add_wanted(r, v[i], round == 1, all);
 	}
 	state_net_sort(all);
 	*ret = TAKE_PTR(all->elems);
