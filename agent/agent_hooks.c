@@ -208,6 +208,14 @@ static void hook_underlay(void *user)
 		reconcile_repaired(a->reconcile, STATE_KEY_EGRESS, "forwarding");
 }
 
+static void hook_direct_gone(void *user, struct id endpoint)
+{
+	struct agent *a = user;
+
+	if (!a->stopping)
+		endpoints_direct_gone(a->endpoints, endpoint);
+}
+
 int agent_make_reconcile(struct agent *a)
 {
 	static const struct reconcile_hooks hooks = {
@@ -218,6 +226,7 @@ int agent_make_reconcile(struct agent *a)
 		.port_failed = hook_port_failed,
 		.drift = hook_drift,
 		.underlay_changed = hook_underlay,
+		.direct_gone = hook_direct_gone,
 	};
 
 	a->reconcile = reconcile_new(a->loop, a->kernel, &hooks, a);

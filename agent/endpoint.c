@@ -191,6 +191,31 @@ static void load_row(void *user, const struct local_endpoint *row)
 		ep->phase = EP_RUNNING;
 }
 
+/* Is there an endpoint that has the name inside by now? */
+static bool is_succeeded(struct endpoints *es, const struct ep *old)
+{
+	struct ep *ep, *tmp;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase != EP_LEAVING && ep_at(ep, &old->target) &&
+		    strcmp(ep->row->ifname, old->row->ifname) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Ended before its device was gone from its container. It is forgotten when that is so (endpoints_direct_gone()). */
+static bool drop_stale_device(struct endpoints *es, const struct ep *ep)
+{
+	struct state_port p = ep_direct_port(ep);
+
+	if (!ep->row->boot_id || strcmp(ep->row->boot_id, es->d.boot_id) != 0 ||
+	    is_succeeded(es, ep) || !es->d.kernel->ops->target_alive(es->d.kernel, &p.target))
+		return false;
+	reconcile_drop_direct(es->d.reconcile, ep_key(ep), &p);
+	return true;
+}
+
 /* On a network of this node nobody else has to be told. */
 static void drop_stale_local(struct endpoints *es)
 {
@@ -198,8 +223,12 @@ static void drop_stale_local(struct endpoints *es)
 	struct ep *ep, *tmp;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
-		if (!ep->local || ep->phase != EP_LEAVING)
+		if (ep->phase != EP_LEAVING || !(ep->local || ep_is_direct(ep)))
 			continue;
+		if (ep_is_direct(ep) && drop_stale_device(es, ep)) {
+			ep_free(ep);
+			continue;
+		}
 		if (local_endpoint_del(es->d.local, ep->row->id, &e) < 0)
 			log_error("cannot forget an endpoint", "endpoint=%s err=%s", ep->row->name,
 				  LOG_Q(err_text(&e)));

@@ -94,6 +94,8 @@ size_t endpoints_networks(struct endpoints *es, struct id **ret);
 /** endpoints_port_failed() - reconcile's hook. */
 void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
 			   const struct err *e);
+/** endpoints_direct_gone() - reconcile's hook: the device of one that left is gone, nothing of it is left to remember. */
+void endpoints_direct_gone(struct endpoints *es, struct id endpoint);
 /**
  * endpoints_resettle() - settle with etcd what is open: releases are sent, own endpoints that are missing or altered are put again
  * @all: put every one again (a new lease, or etcd was wiped or restored)

@@ -21,15 +21,33 @@ void ep_answer_left(struct ep *ep, int status, const struct err *e)
 	ep_answer(&ep->leaves, status, status == 0 ? ep->row : NULL, e ? e : &none);
 }
 
-/* Of a local network: nobody else holds anything of it. */
-static void forget_local(struct ep *ep)
+static void say_unsaved(const struct ep *ep, const struct err *e)
+{
+	log_error("cannot remember that an endpoint leaves", "endpoint=%s err=%s", ep->row->name,
+		  LOG_Q(err_text(e)));
+}
+
+/* Of a local network: nobody else holds anything of it. @device: in the container itself, and about to go. */
+static void forget_local(struct ep *ep, bool device)
 {
 	struct err e = { 0 };
 
-	if (local_endpoint_del(ep->es->d.local, ep->row->id, &e) < 0)
+	if (device && ep_save(ep, LOCAL_RELEASING, &e) < 0)
+		say_unsaved(ep, &e);
+	else if (!device && local_endpoint_del(ep->es->d.local, ep->row->id, &e) < 0)
 		log_error("cannot forget an endpoint", "endpoint=%s err=%s", ep->row->name,
 			  LOG_Q(err_text(&e)));
 	ep_local_released(ep);
+}
+
+void endpoints_direct_gone(struct endpoints *es, struct id endpoint)
+{
+	char id[ID_TEXT_MAX];
+	struct err e = { 0 };
+
+	if (!ep_find(es, endpoint) && local_endpoint_del(es->d.local, endpoint, &e) < 0)
+		log_error("cannot forget an endpoint", "id=%s err=%s", id_format(endpoint, id),
+			  LOG_Q(err_text(&e)));
 }
 
 static void leave_local(struct ep *ep)
@@ -77,10 +95,9 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 		ep->fail = *e;
 	}
 	if (ep->local)
-		forget_local(ep);
+		forget_local(ep, was_running && ep_is_direct(ep));
 	else if (ep_save(ep, LOCAL_RELEASING, &le) < 0)
-		log_error("cannot remember that an endpoint leaves", "endpoint=%s err=%s",
-			  ep->row->name, LOG_Q(err_text(&le)));
+		say_unsaved(ep, &le);
 	if (was_running && fail_status == 0 && !is_egress(ep))
 		ep_event(ep, "disconnect");
 	if (was_running)

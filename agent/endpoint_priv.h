@@ -8,7 +8,8 @@
  *   RUNNING   | BOUND/CONFLICT | ours, or lost   | yes (shut in conflict)           | LEAVING
  *   LEAVING   | RELEASING      | being deleted   | no                               | freed
  *
- * One of a local network has nothing in etcd: it begins as WAITING or RUNNING with its row BOUND, and is gone where others are LEAVING.
+ * One of a local network has nothing in etcd: it begins as WAITING or RUNNING with its row BOUND, and is gone where others are LEAVING. But a device
+ * on a parent goes in the background and no dump finds it: until then the row stays, RELEASING, and the next start makes sure of it.
  *
  * Files: endpoint.c the table; endpoint_connect.c, endpoint_leave.c an endpoint's way; endpoint_row.c what one is made of;
  * endpoint_local.c addresses of local networks; endpoint_sandbox.c what follows from all endpoints of a namespace; endpoint_egress.c its way out; endpoint_publish.c
@@ -145,6 +146,11 @@ int ep_choose_ifname(struct endpoints *es, const struct state_target *t, const c
 /** ep_dying_blocks() - is a link of @ep's namespace and name still being deleted? Forgets those that are gone. */
 bool ep_dying_blocks(struct ep *ep);
 void ep_dying_add(struct ep *ep);
+
+/** ep_is_direct() - is its port a device in the container itself? Told by the row alone: its network may be gone. */
+bool ep_is_direct(const struct ep *ep);
+/** ep_direct_port() - what is to be deleted of one. */
+struct state_port ep_direct_port(const struct ep *ep);
 
 /* endpoint_leave.c */
 /**

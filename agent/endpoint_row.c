@@ -185,3 +185,19 @@ struct local_endpoint *ep_row_new(struct endpoints *es, const struct endpoint_re
 	}
 	return row;
 }
+
+bool ep_is_direct(const struct ep *ep)
+{
+	return ep->row->port && ep->row->ifname && strcmp(ep->row->port, ep->row->ifname) == 0;
+}
+
+struct state_port ep_direct_port(const struct ep *ep)
+{
+	struct state_port p = { .endpoint = ep->row->id,
+				.mac = ep->row->mac,
+				.target = ep->target };
+
+	state_host_port_name(ep->row->id, p.name);
+	snprintf(p.ifname, sizeof(p.ifname), "%s", ep->row->ifname);
+	return p;
+}

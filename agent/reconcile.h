@@ -36,6 +36,8 @@ struct reconcile_hooks {
 	/* One repair of drift (not of a change of the desired state), for logs, events and metrics. */
 	void (*drift)(void *user, uint32_t vni, const char *what, unsigned count);
 	void (*underlay_changed)(void *user);
+	/* The device of an endpoint that has left is gone from its container; not called from within a function of this module. May be NULL. */
+	void (*direct_gone)(void *user, struct id endpoint);
 };
 struct reconcile;
 struct reconcile_stats {
@@ -61,6 +63,11 @@ void reconcile_dirty_hosts(struct reconcile *r); /* the set of VTEPs changed */
 int reconcile_now(struct reconcile *r, uint32_t vni, const struct id *endpoint, struct err *e);
 /** reconcile_repaired() - drift that the caller has repaired himself: counted, and told by hooks.drift. */
 void reconcile_repaired(struct reconcile *r, uint32_t vni, const char *what);
+/**
+ * reconcile_drop_direct() - delete a device in a container that a former life of this agent left, in the background
+ * @vni: of its network, 0: not known any more. hooks.direct_gone tells of its end. Before or after reconcile_start().
+ */
+void reconcile_drop_direct(struct reconcile *r, uint32_t vni, const struct state_port *p);
 /** reconcile_audit() - dump everything and compare, now; it also runs every RECONCILE_AUDIT_MS. */
 void reconcile_audit(struct reconcile *r);
 #define RECONCILE_AUDIT_MS 60000

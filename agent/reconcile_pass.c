@@ -29,8 +29,11 @@ static void deletion_free(struct deletion *d)
 /* No dump finds a device in a container: it is still there, unless it has been made again meanwhile. */
 static void observe_again(struct reconcile *r, struct deletion *d)
 {
-	struct rnet *rn = rnet_get(r, d->vni);
+	struct rnet *rn;
 
+	if (d->vni == 0)
+		return; /* of no network any more: the next start will try again */
+	rn = rnet_get(r, d->vni);
 	if (state_net_port(rn->have, d->port->name))
 		return;
 	rn->have->kind = STATE_DIRECT;
@@ -47,6 +50,8 @@ static void link_deleted(void *user, const char *name, int status)
 	if (r)
 		DL_DELETE(r->deletions, d);
 	if (!r || r->stopped || status == 0 || status == -ECANCELED) {
+		if (r && !r->stopped && status == 0 && d->port && r->h.direct_gone)
+			r->h.direct_gone(r->user, d->port->endpoint);
 		deletion_free(d);
 		return;
 	}
@@ -79,6 +84,11 @@ void reconcile_direct_del(struct reconcile *r, uint32_t vni, const struct state_
 	d->port = mem_dup(p, sizeof(*p));
 	DL_APPEND(r->deletions, d);
 	r->k->ops->direct_del(r->k, d->port, link_deleted, d);
+}
+
+void reconcile_drop_direct(struct reconcile *r, uint32_t vni, const struct state_port *p)
+{
+	reconcile_direct_del(r, vni, p);
 }
 
 /* ---- what apply tells ---- */

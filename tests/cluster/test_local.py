@@ -233,6 +233,21 @@ def test_macvlan(host, outside, box):
     wait_for(lambda: a.run("ip", "link", "show", "eth0", check=False).returncode != 0, "the device goes")
 
 
+def test_macvlan_left_when_the_agent_was_killed(host, box):
+    """Killed within a disconnect, at a moment of chance: what was said to be gone is gone after the next start."""
+    host.ctl("network", "create", "-d", "macvlan", "--subnet", "192.168.205.0/24", "--ip-range", "192.168.205.224/28",
+             "-o", "parent=eth0", "seg")
+    for i in range(4):
+        boxes = [box(f"k{i}{n}", "seg") for n in "abc"]
+        status = [c.disconnect("seg", check=False).returncode for c in boxes]
+        host.stop(signal.SIGKILL)
+        assert status == [0, 0, 0]
+        host.start()
+        for c in boxes:
+            wait_for(lambda c=c: c.run("ip", "link", "show", "eth0", check=False).returncode != 0, "the device goes", 5)
+        assert host.get("/endpoints") == []
+
+
 def test_ipvlan_is_refused_by_a_kernel_without_it(host, box):
     if host.run("ip", "link", "add", "probe0", "link", "eth0", "type", "ipvlan", check=False).returncode == 0:
         host.run("ip", "link", "del", "probe0")

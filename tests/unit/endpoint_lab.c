@@ -107,6 +107,11 @@ static void on_underlay(void *user)
 	(void)user;
 }
 
+static void on_direct_gone(void *user, struct id endpoint)
+{
+	endpoints_direct_gone(((struct lab *)user)->es, endpoint);
+}
+
 static int64_t on_lease(void *user)
 {
 	(void)user;
@@ -131,6 +136,7 @@ static void start(struct lab *w, const char *boot)
 		.port_failed = on_port_failed,
 		.drift = on_drift,
 		.underlay_changed = on_underlay,
+		.direct_gone = on_direct_gone,
 	};
 	struct endpoints_deps d = { .loop = &w->loop,
 				    .mirror = (struct mirror *)w,

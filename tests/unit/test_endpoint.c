@@ -175,6 +175,56 @@ static void a_device_on_a_parent_has_neither_bridge_nor_egress(void **state)
 	lab_leave(w, LAB_MACVLAN, "1");
 	assert_int_equal(w->a.status, 0);
 	assert_int_equal(fake_kernel_calls(w->f, FAKE_DIRECT_DEL), 1);
+	lab_turn(w);
+	assert_int_equal(lab_rows(w), 0);
+}
+
+/* The agent ends before the background deletion does: it is made sure of by the next one. */
+static void a_device_on_its_way_out_is_remembered(void **state)
+{
+	struct lab *w = *state;
+
+	lab_connect(w, LAB_MACVLAN, "1");
+	fake_kernel_hold(w->f, true);
+	lab_leave(w, LAB_MACVLAN, "1");
+	assert_int_equal(w->a.status, 0);
+	assert_null(lab_of(w, LAB_MACVLAN, "1"));
+	assert_int_equal(lab_rows(w), 1);
+	lab_restart(w, "boot");
+	assert_null(lab_of(w, LAB_MACVLAN, "1"));
+	assert_int_equal(fake_kernel_calls(w->f, FAKE_DIRECT_DEL), 2);
+	assert_int_equal(lab_rows(w), 1);
+	fake_kernel_hold(w->f, false);
+	lab_turn(w);
+	assert_int_equal(lab_rows(w), 0);
+	lab_restart(w, "boot");
+	assert_int_equal(fake_kernel_calls(w->f, FAKE_DIRECT_DEL), 2);
+	lab_connect(w, LAB_MACVLAN, "1");
+}
+
+/* With its namespace, or its boot, it is gone anyway; and what has its name by now is another's. */
+static void a_device_is_not_looked_for_where_it_cannot_be(void **state)
+{
+	struct lab *w = *state;
+
+	lab_connect(w, LAB_MACVLAN, "1");
+	lab_connect(w, LAB_MACVLAN, "2");
+	lab_connect(w, LAB_MACVLAN, "3");
+	fake_kernel_hold(w->f, true);
+	lab_leave(w, LAB_MACVLAN, "1");
+	lab_leave(w, LAB_MACVLAN, "2");
+	lab_connect(w, LAB_BRIDGE, "1");
+	assert_string_equal(w->a.ifname, "eth0");
+	fake_kernel_kill(w->f, "/run/netns/2");
+	lab_restart(w, "boot");
+	assert_int_equal(lab_rows(w), 2);
+	assert_int_equal(fake_kernel_calls(w->f, FAKE_DIRECT_DEL), 2);
+	lab_leave(w, LAB_MACVLAN, "3");
+	lab_restart(w, "another boot");
+	assert_int_equal(lab_rows(w), 0);
+	assert_int_equal(fake_kernel_calls(w->f, FAKE_DIRECT_DEL), 3);
+	fake_kernel_hold(w->f, false);
+	lab_turn(w);
 }
 
 /* ---- the way out ---- */
@@ -489,6 +539,8 @@ int main(void)
 		T(overlapping_networks_are_not_joined),
 		T(a_port_that_fails_leaves_nothing),
 		T(a_device_on_a_parent_has_neither_bridge_nor_egress),
+		T(a_device_on_its_way_out_is_remembered),
+		T(a_device_is_not_looked_for_where_it_cannot_be),
 		T(an_overlay_container_gets_egress),
 		T(ipv6_leads_out_where_a_network_has_it),
 		T(an_internal_network_has_no_way_out),
