@@ -68,7 +68,7 @@ def netns_of(host):
 def test_the_example_is_valid(tmp_path):
     """As it is, and with every setting that is commented out."""
     example = (ROOT / "deploy/etc/ovld.yaml").read_text(encoding="utf-8")
-    setting = re.compile(r"^# (?=[a-z-]+:($| \S+$)|  - base: |    size: )")
+    setting = re.compile(r"^# (?=[a-z-]+:($| \S+$)|  - base: |    size: |  subnet: )")
     full = "\n".join(setting.sub("", line) for line in example.splitlines())
     assert full.count("\npools:\n  - base:") == 1
     full = full.replace("/etc/ovl/", f"{tmp_path}/").replace("http://", "https://")
