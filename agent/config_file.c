@@ -9,6 +9,7 @@
 
 #include "agent/config.h"
 #include "base/buf.h"
+#include "base/mem.h"
 
 #define TEXT_MAX 4096
 #define CONFIG_ETCD_MAX 64
@@ -173,6 +174,8 @@ int config_file_parse(const char *text, size_t len, const char *name, struct con
 	struct config_file *f = NULL;
 	cyaml_err_t r;
 
+	if (len == 0) /* cut off by an accident, more likely than meant */
+		return err_set(e, -EINVAL, "%s: empty", name);
 	if (len > CONFIG_FILE_MAX)
 		return err_set(e, -EMSGSIZE, "%s: larger than %d bytes", name, CONFIG_FILE_MAX);
 	r = cyaml_load_data((const uint8_t *)text, len, &cfg, &schema, (cyaml_data_t **)&f, NULL);
@@ -182,9 +185,8 @@ int config_file_parse(const char *text, size_t len, const char *name, struct con
 			err_set(e, -EINVAL, "%s: %s", name, cyaml_strerror(r));
 		return -EINVAL;
 	}
-	if (!f)
-		return err_set(e, -EINVAL, "%s: empty", name);
-	*ret = f;
+	/* Nothing but comments: everything has its default. */
+	*ret = f ? f : mem_alloc(sizeof(*f));
 	return 0;
 }
 

@@ -336,7 +336,6 @@ static void bad_files_are_told_with_key_and_line(void **state)
 		{ "name: 'open\n", "f.yaml", "" },
 		{ "- a\n- b\n", "f.yaml", "" },
 		{ "", "f.yaml", "" },
-		{ "# nothing\n", "f.yaml", "" },
 		{ "\xff\xfe\x01", "f.yaml", "" },
 	};
 	struct config_file *f;
@@ -351,6 +350,18 @@ static void bad_files_are_told_with_key_and_line(void **state)
 		assert_says(&e, cases[i].what);
 		assert_says(&e, cases[i].where);
 	}
+}
+
+static void nothing_but_comments_is_all_defaults(void **state)
+{
+	struct config_file *f;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(parse("# etcd:\n#   - http://10.0.0.1:2379\n", &f, &e), 0);
+	assert_int_equal(f->n_etcd, 0);
+	assert_null(f->name);
+	config_file_free(f);
 }
 
 static void files_too_large_are_refused(void **state)
@@ -380,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bad_etcd_settings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_command_line_itself, set_up, tear_down),
 		cmocka_unit_test(bad_files_are_told_with_key_and_line),
+		cmocka_unit_test(nothing_but_comments_is_all_defaults),
 		cmocka_unit_test_setup_teardown(files_too_large_are_refused, set_up, tear_down),
 	};
 
