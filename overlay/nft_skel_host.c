@@ -69,8 +69,10 @@ static const struct nft_set_def host_sets[] = {
 };
 static const struct nft_rule_def host_rules[] = {
 	RULE("raw_in", UDP_TO_VXLAN, NFT_JUMP_TO("vxlan_in")),
-	/* route_localnet on our bridges would open the host's loopback to containers. */
+	/* route_localnet on our bridges would open the host's loopback to containers, and let them send as loopback: it is no martian then. */
 	RULE("raw_in", IPV4, LOAD(IP4_DADDR_FIRST, NFT_REG_1), NFT_EQ(NFT_REG_1, 127),
+	     IIFNAME(NFT_REG_1), IN(NFT_SET_BRIDGES), NFT_DROP),
+	RULE("raw_in", IPV4, LOAD(IP4_SADDR_FIRST, NFT_REG_1), NFT_EQ(NFT_REG_1, 127),
 	     IIFNAME(NFT_REG_1), IN(NFT_SET_BRIDGES), NFT_DROP),
 	RULE("raw_out", UDP_TO_VXLAN, NFT_JUMP_TO("vxlan_out")),
 	RULE("vxlan_in", IPV4, NOT_FROM_HERE, LOAD(IP4_SADDR, NFT_REG_1), IN(NFT_SET_VTEPS4),

@@ -299,9 +299,9 @@ static void test_from_the_host(void **state)
 	close(relay);
 }
 
-/* A frame to 127.0.0.1 of the host reaches neither its sockets nor what is published there. */
-static void loopback_from(const char *ns, const char *gateway, const char *mac, const char *ip,
-			  uint16_t port, int at)
+/* A frame to 127.0.0.1 of the host reaches neither its sockets nor what is published there; nor does one from 127.0.0.2 to its address. */
+static void loopback_frame(const char *ns, const char *gateway, const char *mac, const char *src,
+			   const char *dst, uint16_t port, int at)
 {
 	int raw = nft_lab_raw(ns, "eth0");
 	struct sockaddr_storage from;
@@ -309,7 +309,7 @@ static void loopback_from(const char *ns, const char *gateway, const char *mac, 
 	socklen_t len;
 
 	frame_eth(&f, gateway, mac, ETH_P_IP);
-	frame_ip4(&f, ip, "127.0.0.1", IPPROTO_UDP);
+	frame_ip4(&f, src, dst, IPPROTO_UDP);
 	frame_udp(&f, 9, port);
 	frame_text(&f, "<loopback>");
 	frame_done(&f, ETH_HLEN);
@@ -318,9 +318,19 @@ static void loopback_from(const char *ns, const char *gateway, const char *mac, 
 	close(raw);
 }
 
+static void loopback_from(const char *ns, const char *gateway, const char *mac, const char *ip,
+			  uint16_t port, int at)
+{
+	loopback_frame(ns, gateway, mac, ip, "127.0.0.1", port, at);
+}
+
 static void test_loopback(void **state)
 {
 	int lo = nft_lab_udp("h", "127.0.0.1", 7777), c1 = nft_lab_udp("c1", "10.1.0.2", 80);
+	int host = nft_lab_udp("h", "10.1.0.1", 7778);
+	struct kernel_guard_op free_port = { .guard = { .port = "ovp2",
+							.security = STATE_SECURE_OFF } };
+	struct err e = { 0 };
 	const char *gw = "02:42:0a:01:00:01", *mac = "02:42:0a:01:00:03";
 
 	(void)state;
@@ -331,6 +341,12 @@ static void test_loopback(void **state)
 	loopback_from("x", "02:00:00:00:00:01", "02:00:00:00:00:02", "192.0.2.2", 8083, c1);
 	/* docker0 has route_localnet too: that is its owner's affair, but what we publish is not. */
 	loopback_from("d", "02:42:0a:04:00:01", "02:42:0a:04:00:02", "10.4.0.2", 8083, c1);
+	/* Where port security is off, or a port is somebody's own: with route_localnet the kernel takes it for no martian. */
+	assert_int_equal(nft_ground_guard(lab.g, &free_port, 1, &e), 0);
+	loopback_frame("c2", gw, mac, "127.0.0.2", "10.1.0.1", 7778, host);
+	free_port.del = true;
+	assert_int_equal(nft_ground_guard(lab.g, &free_port, 1, &e), 0);
+	close(host);
 	close(lo);
 	close(c1);
 }
