@@ -341,7 +341,13 @@ struct reset {
 	unsigned pending;
 	void (*done)(void *done_user, int status, const struct err *e);
 	void *done_user;
+	uv_timer_t timer; /* while others are waited for */
+	uint64_t deadline_ms;
+	int status;
+	struct err err;
 };
+#define RESET_POLL_MS 10
+#define RESET_FIREWALLD_MS 3000 /* for firewalld to answer */
 
 /* What was changed of other people's things. The rest is reset all the same. */
 static int undo_foreign(struct agent *a, struct err *e)
@@ -356,26 +362,50 @@ static int undo_foreign(struct agent *a, struct err *e)
 	return e->code;
 }
 
+static void reset_closed(uv_handle_t *h)
+{
+	free(h->data);
+}
+
+/* The links are deleted when firewalld knows them no more: it would keep their names. */
+static void reset_last(struct reset *r)
+{
+	struct agent *a = r->a;
+
+	if (kernel_linux_reset(a->kernel, &r->err) < 0)
+		r->status = r->err.code;
+	if (r->status == 0)
+		r->status = local_wipe(a->local, &r->err);
+	r->done(r->done_user, r->status, &r->err);
+	log_info("reset: every kernel object and the state of this node are removed; ovld ends",
+		 "status=%d", r->status);
+	a->status = r->status < 0;
+	uv_close((uv_handle_t *)&r->timer, reset_closed);
+	uv_stop(a->loop);
+}
+
+static void reset_wait(uv_timer_t *t)
+{
+	struct reset *r = t->data;
+
+	if (r->a->stopping) /* by a signal: the next start may be asked again */
+		uv_close((uv_handle_t *)t, reset_closed);
+	else if (surroundings_settled(r->a->surroundings) || uv_now(r->a->loop) > r->deadline_ms)
+		reset_last(r);
+}
+
 static void reset_finish(struct reset *r)
 {
 	struct agent *a = r->a;
-	struct err e = { 0 };
-	int status;
 
 	if (--r->pending > 0)
 		return;
 	reconcile_stop(a->reconcile);
-	status = undo_foreign(a, &e);
-	if (kernel_linux_reset(a->kernel, &e) < 0)
-		status = e.code;
-	if (status == 0)
-		status = local_wipe(a->local, &e);
-	r->done(r->done_user, status, &e);
-	free(r);
-	log_info("reset: every kernel object and the state of this node are removed; ovld ends",
-		 "status=%d", status);
-	a->status = status < 0;
-	uv_stop(a->loop);
+	r->status = undo_foreign(a, &r->err);
+	r->deadline_ms = uv_now(a->loop) + RESET_FIREWALLD_MS;
+	uv_timer_init(a->loop, &r->timer);
+	r->timer.data = r;
+	uv_timer_start(&r->timer, reset_wait, 0, RESET_POLL_MS);
 }
 
 static void reset_endpoint_gone(void *user, int status, const struct local_endpoint *ep,

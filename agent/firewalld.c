@@ -533,6 +533,11 @@ void firewalld_set(struct firewalld *f, const char (*ifaces)[IFNAMSIZ], size_t n
 	pump(f);
 }
 
+bool firewalld_settled(const struct firewalld *f)
+{
+	return !f->running || (!f->call && !f->again);
+}
+
 const char *firewalld_state(const struct firewalld *f)
 {
 	return f->state;

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <net/if.h>
+#include <stdbool.h>
 #include <uv.h>
 #include "base/err.h"
 
@@ -17,5 +18,7 @@ struct firewalld *firewalld_new(uv_loop_t *loop);
 void firewalld_close(struct firewalld *f); /* memory goes when the loop has run */
 /** firewalld_set() - the interfaces that shall be in the zone; those of ours no more are taken out. Copied; carried out in the background. */
 void firewalld_set(struct firewalld *f, const char (*ifaces)[IFNAMSIZ], size_t n);
+/** firewalld_settled() - is nothing under way of what firewalld_set() asked for? */
+bool firewalld_settled(const struct firewalld *f);
 /** firewalld_state() - "not running", "running, nothing of ours in it", "zone ovl: ovl-gw, ovl0", or what failed; for `ovlctl info`. Borrowed. */
 const char *firewalld_state(const struct firewalld *f);

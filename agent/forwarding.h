@@ -2,7 +2,8 @@
 /*
  * forwarding - the host's switches for routing packets, net.ipv4.ip_forward and IPv6's: on when somebody needs the way out.
  *
- * What was off before is remembered in SQLite ("sysctl:<name>"), so that `ovlctl reset` can put it back. On a normal stop it stays on.
+ * What was off before is remembered in SQLite ("sysctl:<name>"), so that `ovlctl reset` can put it back; and with IPv6's which interfaces had
+ * accept_ra at 1 (overlay/sysctl_host.h). On a normal stop all stays on.
  */
 #pragma once
 #include "base/err.h"

@@ -157,6 +157,11 @@ int surroundings_remove(struct surroundings *s, struct err *e)
 	return r;
 }
 
+bool surroundings_settled(const struct surroundings *s)
+{
+	return !s->firewalld || firewalld_settled(s->firewalld);
+}
+
 size_t surroundings_findings(const struct surroundings *s, const struct coexist_finding **ret)
 {
 	*ret = NULL;

@@ -22,6 +22,8 @@ void surroundings_close(struct surroundings *s);
 void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], size_t n);
 /** surroundings_remove() - take back every rule of ours in other people's places, and follow them no more (`ovlctl reset`). */
 int surroundings_remove(struct surroundings *s, struct err *e);
+/** surroundings_settled() - has firewalld answered? It is asked in the background. */
+bool surroundings_settled(const struct surroundings *s);
 /** surroundings_findings() - what was found last; borrowed until control returns to the loop. */
 size_t surroundings_findings(const struct surroundings *s, const struct coexist_finding **ret);
 /** surroundings_firewalld() - firewalld_state(). */

@@ -211,8 +211,11 @@ static void test_follows(void **state)
 	firewalld_set(lab.f, ifaces, 2);
 	wait_state(BOTH);
 	assert_true(to_container());
+	assert_true(firewalld_settled(lab.f));
 	firewalld_set(lab.f, NULL, 0);
+	assert_false(firewalld_settled(lab.f));
 	wait_state("running, nothing of ours in it");
+	assert_true(firewalld_settled(lab.f));
 	firewalld_set(lab.f, ifaces, 2);
 	wait_state(BOTH);
 }
