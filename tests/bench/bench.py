@@ -216,5 +216,5 @@ def commit():
     return done.stdout.strip() or "?"
 
 
-__all__ = ["Client", "DOCKER", "EtcdHTTP", "Table", "arguments", "bare_transactions", "commit", "cpu_seconds", "kernel_floor",
+__all__ = ["Client", "DOCKER", "EtcdHTTP", "Lab", "Table", "arguments", "bare_transactions", "commit", "cpu_seconds", "kernel_floor",
            "load", "make_lab", "median", "memory", "netns", "probe", "put", "quantile", "quiet_python", "wait_for"]
