@@ -405,6 +405,8 @@ static void connect_again(struct ep *ep, const struct endpoint_request *req, end
 			  void *user)
 {
 	struct state_target target = ep->target;
+	struct endpoints *es = ep->es;
+	struct id id = ep->row->id;
 	struct err e = { 0 };
 	int r = 0;
 
@@ -413,9 +415,12 @@ static void connect_again(struct ep *ep, const struct endpoint_request *req, end
 		return;
 	}
 	if (ep->row->defer_egress && !req->more) {
-		ep_sandbox_final(ep->es, &target);
-		r = ep_sandbox_settle(ep->es, &target, &e);
+		ep_sandbox_final(es, &target);
+		r = ep_sandbox_settle(es, &target, &e);
+		ep = ep_find(es, id);
 	}
+	if (r == 0 && !ep)
+		r = err_set(&e, -ENOENT, "target: %s has ended", target.path);
 	done(user, r, r == 0 ? ep->row : NULL, &e);
 }
 

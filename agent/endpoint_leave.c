@@ -15,9 +15,10 @@ void ep_answer_left(struct ep *ep, int status, const struct err *e)
 {
 	struct err none = { 0 };
 
-	if (ep->connects)
-		ep_answer(&ep->connects, ep->fail_status ? ep->fail_status : -ECANCELED, NULL,
-			  &ep->fail);
+	if (ep->connects && !ep->fail_status)
+		ep->fail_status =
+			err_set(&ep->fail, -ECANCELED, "disconnected while it was being connected");
+	ep_answer(&ep->connects, ep->fail_status, NULL, &ep->fail);
 	ep_answer(&ep->leaves, status, status == 0 ? ep->row : NULL, e ? e : &none);
 }
 

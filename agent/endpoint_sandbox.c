@@ -274,8 +274,10 @@ static int move_publish(struct endpoints *es, struct ep_sandbox *sb, struct id t
 			 sb->n_publish);
 	sb->published = to;
 	ep_publish_follow(es, sb);
-	if (old && old != now && ep_key(old))
+	if (old && old != now && ep_key(old)) {
 		(void)reconcile_now(es->d.reconcile, ep_key(old), NULL, NULL);
+		now = ep_find(es, to); /* with the namespace, should that have ended, it has gone */
+	}
 	if (now && ep_key(now))
 		r = reconcile_now(es->d.reconcile, ep_key(now), &to, e);
 	return r;

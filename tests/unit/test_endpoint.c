@@ -403,6 +403,66 @@ static void with_its_namespace_all_goes(void **state)
 	assert_int_equal(lab_rows(w), 0);
 }
 
+static struct {
+	struct lab *w;
+	const struct kernel_ops *ops; /* the fake's own */
+} ending;
+
+/* The default route is set, and at that moment the namespace ends; something still holds its links. */
+static int route_and_end(struct kernel *k, const struct state_target *t, const char *ifname,
+			 struct ip gw4, struct ip gw6, struct err *e)
+{
+	int r = ending.ops->default_route(k, t, ifname, gw4, gw6, e);
+
+	fake_kernel_bury(ending.w->f, t->path);
+	reconcile_audit(ending.w->r);
+	return r;
+}
+
+/* Ask for the bridge; whoever asks is told @status, and nothing is left. */
+static void ask_and_end(struct lab *w, struct endpoint_request req, int status)
+{
+	struct kernel_ops ops = *w->k->ops;
+
+	ending.w = w;
+	ending.ops = w->k->ops;
+	ops.default_route = route_and_end;
+	w->k->ops = &ops;
+	lab_ask(w, LAB_BRIDGE, "1", req);
+	w->k->ops = ending.ops;
+	assert_int_equal(w->a.status, status);
+	for (int i = 0; i < 500 && lab_rows(w) > 0; i++)
+		lab_turn(w);
+	assert_int_equal(lab_rows(w), 0);
+	assert_int_equal(w->n_ports, 0);
+}
+
+static void a_namespace_ends_while_its_ports_move(void **state)
+{
+	struct endpoint_request req = { .publish = &web, .n_publish = 1 };
+	struct lab *w = *state;
+
+	w->etcd = true;
+	lab_ask(w, LAB_OVER, "1", req);
+	assert_int_equal(w->a.status, 0);
+	ask_and_end(w, (struct endpoint_request){ 0 }, -ECANCELED);
+	assert_string_equal(w->a.why, "disconnected while it was being connected");
+}
+
+static void a_namespace_ends_as_it_is_told_that_no_more_follow(void **state)
+{
+	struct endpoint_request req = { .publish = &web, .n_publish = 1, .more = true };
+	struct lab *w = *state;
+
+	w->etcd = true;
+	lab_ask(w, LAB_BRIDGE, "1", req);
+	assert_int_equal(w->a.status, 0);
+	lab_ask(w, LAB_OVER, "1", (struct endpoint_request){ .gw_priority = 5, .more = true });
+	assert_int_equal(w->a.status, 0);
+	req.more = false;
+	ask_and_end(w, req, -ENOENT);
+}
+
 /* ---- published ports ---- */
 
 static void published_ports_lead_to_the_gateways_endpoint(void **state)
@@ -550,6 +610,8 @@ int main(void)
 		T(the_last_of_several_networks_decides),
 		T(an_ending_container_gets_nothing_new),
 		T(with_its_namespace_all_goes),
+		T(a_namespace_ends_while_its_ports_move),
+		T(a_namespace_ends_as_it_is_told_that_no_more_follow),
 		T(published_ports_lead_to_the_gateways_endpoint),
 		T(a_port_that_is_taken_leaves_nothing),
 		T(what_is_left_open_is_filled_in),
