@@ -66,6 +66,7 @@ struct ep_sandbox {
 	struct id gateway4,
 		gateway6; /* whose default route is in force in the namespace; zero: none */
 	struct ip via4, via6;
+	bool unsure; /* the last attempt to change the default routes failed, perhaps half-way */
 	struct id published; /* endpoint that @publish leads to; zero: none */
 	struct model_publish *publish; /* of all its endpoints */
 	size_t n_publish;

@@ -240,8 +240,8 @@ static int switch_route(struct endpoints *es, struct ep_sandbox *sb,
 			const struct sandbox_verdict *v, const struct state_target *t,
 			struct err *e)
 {
-	bool other4 = !id_eq(sb->gateway4, v->gateway4) || !ip_eq(sb->via4, v->via4);
-	bool other6 = !id_eq(sb->gateway6, v->gateway6) || !ip_eq(sb->via6, v->via6);
+	bool other4 = sb->unsure || !id_eq(sb->gateway4, v->gateway4) || !ip_eq(sb->via4, v->via4);
+	bool other6 = sb->unsure || !id_eq(sb->gateway6, v->gateway6) || !ip_eq(sb->via6, v->via6);
 	int r = 0;
 
 	if (other4)
@@ -249,6 +249,7 @@ static int switch_route(struct endpoints *es, struct ep_sandbox *sb,
 	/* Through one endpoint the first call has set both. */
 	if (r == 0 && other6 && !(other4 && id_eq(v->gateway4, v->gateway6)))
 		r = route_through(es, v, v->gateway6, t, e);
+	sb->unsure = r < 0;
 	if (r < 0)
 		return r;
 	sb->gateway4 = v->gateway4;

@@ -329,6 +329,22 @@ static void one_family_leaves_the_other_alone(void **state)
 	assert_string_equal(ifname, "eth0");
 }
 
+static void a_default_route_that_fails_half_way_is_put_back(void **state)
+{
+	struct endpoint_request first = { .gw_priority = 5 };
+	struct lab *w = *state;
+	char ifname[IFNAMSIZ];
+
+	lab_connect(w, LAB_BRIDGE, "1");
+	fake_kernel_fail(w->f, FAKE_DEFAULT_ROUTE, 1, 1, -EIO);
+	lab_ask(w, LAB_SIX, "1", first);
+	assert_int_equal(w->a.status, -EIO);
+	/* The kernel may have changed one family. */
+	assert_ip(default_route(w, "/run/netns/1", ifname), V4(172, 17, 0, 1));
+	assert_string_equal(ifname, "eth0");
+	assert_int_equal(fake_kernel_calls(w->f, FAKE_DEFAULT_ROUTE), 3); /* IPv6's by itself */
+}
+
 static void without_a_way_out_the_connect_fails(void **state)
 {
 	struct lab *w = *state;
@@ -606,6 +622,7 @@ int main(void)
 		T(an_internal_network_has_no_way_out),
 		T(the_default_route_follows_the_election),
 		T(one_family_leaves_the_other_alone),
+		T(a_default_route_that_fails_half_way_is_put_back),
 		T(without_a_way_out_the_connect_fails),
 		T(the_last_of_several_networks_decides),
 		T(an_ending_container_gets_nothing_new),
