@@ -82,7 +82,7 @@ static bool is_wanted(struct agent *a, const struct model_network *net)
 {
 	_cleanup_free_ struct compile_local *locals = NULL;
 
-	return strcmp(net->driver, "bridge") == 0 ||
+	return strcmp(net->driver, "bridge") == 0 || network_key(net) == STATE_KEY_EGRESS ||
 	       endpoints_locals(a->endpoints, net->id, &locals) > 0;
 }
 

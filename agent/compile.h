@@ -52,7 +52,7 @@ struct compile_local_input {
 	size_t n_locals;
 };
 /**
- * compile_local() - a bridge is there without endpoints too; egress and direct only with
+ * compile_local() - a bridge is there without endpoints too, the egress bridge from its first one on; devices on a parent only with
  * A published port of "any address" is one element of each family in which the container has an address. An endpoint that is shut has its port
  * kept down; on a parent, where a device cannot be held so, it has none. Return: sorted desired state, or NULL.
  */

@@ -153,7 +153,7 @@ struct state_net *compile_local(const struct compile_local_input *in)
 	enum state_kind kind = kind_of(in);
 	struct state_net *n;
 
-	if (kind != STATE_BRIDGE && in->n_locals == 0)
+	if (kind == STATE_DIRECT && in->n_locals == 0)
 		return NULL;
 	n = state_net_new(in->key);
 	n->kind = kind;

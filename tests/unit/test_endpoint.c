@@ -350,7 +350,7 @@ static void without_a_way_out_the_connect_fails(void **state)
 	struct lab *w = *state;
 
 	w->etcd = true;
-	fake_kernel_fail(w->f, FAKE_UPLINK_ADD, 1, 9, -ENODEV);
+	fake_kernel_fail(w->f, FAKE_PORT_ADD, 2, 9, -ENODEV);
 	lab_ask(w, LAB_OVER, "1", (struct endpoint_request){ 0 });
 	assert_int_equal(w->a.status, -ENODEV);
 	assert_non_null(strstr(w->a.why, "no way out"));
