@@ -313,6 +313,7 @@ static void closed(uv_handle_t *h)
 	reconcile_elems_free(r);
 	free(r->vteps);
 	free(r->strays);
+	free(r->guards);
 	free(r->loose);
 	free(r->suspects);
 	free(r);

@@ -12,9 +12,15 @@
 
 /* ---- all that is desired ---- */
 
+struct wanted_place {
+	const struct state_port *port;
+	uint32_t vni;
+};
 struct wanted {
 	struct state_net **v;
 	size_t n;
+	struct wanted_place *ports; /* of all of them, by name */
+	size_t n_ports;
 };
 
 static void wanted_done(struct wanted *w)
@@ -22,14 +28,22 @@ static void wanted_done(struct wanted *w)
 	for (size_t i = 0; i < w->n; i++)
 		state_net_free(w->v[i]);
 	free(w->v);
+	free(w->ports);
 }
 #define _cleanup_wanted_ _cleanup_(wanted_done)
+
+static int cmp_place(const void *a, const void *b)
+{
+	const struct wanted_place *x = a, *y = b;
+
+	return strcmp(x->port->name, y->port->name);
+}
 
 static struct wanted wanted_all(struct reconcile *r)
 {
 	_cleanup_free_ uint32_t *vnis = NULL;
 	struct wanted w = { 0 };
-	size_t n;
+	size_t n, ports = 0;
 
 	n = r->h.vnis(r->user, &vnis);
 	w.v = mem_alloc_array(n + 1, sizeof(struct state_net *));
@@ -37,22 +51,33 @@ static struct wanted wanted_all(struct reconcile *r)
 		if (r->h.source(r->user, vnis[i]) == RECONCILE_NONE)
 			continue;
 		w.v[w.n] = r->h.desired(r->user, vnis[i]);
-		w.n += w.v[w.n] != NULL;
+		if (w.v[w.n])
+			ports += w.v[w.n++]->n_ports;
 	}
+	w.ports = mem_alloc_array(ports + 1, sizeof(*w.ports));
+	for (size_t i = 0; i < w.n; i++) {
+		for (size_t k = 0; k < w.v[i]->n_ports; k++)
+			w.ports[w.n_ports++] =
+				(struct wanted_place){ &w.v[i]->ports[k], w.v[i]->vni };
+	}
+	qsort(w.ports, w.n_ports, sizeof(*w.ports), cmp_place);
 	return w;
 }
 
+/* *ret_vni is left alone where there is none. */
 static const struct state_port *wanted_port(const struct wanted *w, const char *name,
 					    uint32_t *ret_vni)
 {
-	for (size_t i = 0; i < w->n; i++) {
-		const struct state_port *p = state_net_port(w->v[i], name);
+	struct state_port named = { 0 };
+	const struct wanted_place key = { .port = &named };
+	const struct wanted_place *at;
 
-		*ret_vni = w->v[i]->vni;
-		if (p)
-			return p;
-	}
-	return NULL;
+	snprintf(named.name, sizeof(named.name), "%s", name);
+	at = bsearch(&key, w->ports, w->n_ports, sizeof(*w->ports), cmp_place);
+	if (!at)
+		return NULL;
+	*ret_vni = at->vni;
+	return at->port;
 }
 
 /* ---- elements ---- */
@@ -242,11 +267,15 @@ int reconcile_dump(struct reconcile *r, struct err *e)
 	}
 	free(r->vteps);
 	free(r->strays);
+	free(r->guards);
 	free(r->loose);
 	r->vteps = TAKE_PTR(d.vteps);
 	r->n_vteps = d.n_vteps;
 	r->strays = TAKE_PTR(d.strays);
 	r->n_strays = d.n_strays;
+	r->guards = TAKE_PTR(d.guards);
+	r->n_guards = d.n_guards;
+	r->guards_drift = r->ready;
 	r->loose = TAKE_PTR(d.loose);
 	r->n_loose = d.n_loose;
 	r->strays_drift = r->ready && r->n_strays > 0;
@@ -339,6 +368,87 @@ static int drop_strays(struct reconcile *r, const struct wanted *w, struct err *
 	return 0;
 }
 
+static bool is_guard_of(const struct state_port *p, const struct state_guard *g)
+{
+	struct state_guard own[2];
+	size_t n = state_port_guards(p, own);
+
+	for (size_t i = 0; i < n; i++) {
+		if (own[i].security == g->security && mac_eq(own[i].mac, g->mac) &&
+		    ip_eq(own[i].ip, g->ip))
+			return true;
+	}
+	return false;
+}
+
+static bool is_stray(const struct reconcile *r, const struct state_guard *g)
+{
+	for (size_t i = 0; i < r->n_strays; i++) {
+		if (memcmp(&r->strays[i], g, sizeof(*g)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What was taken for the port's own may have been the other one. */
+static void look_again(struct reconcile *r, const struct state_port *p, uint32_t vni)
+{
+	struct rnet *rn = rnet_get(r, vni);
+	struct state_port *have = state_net_port(rn->have, p->name);
+
+	if (!have)
+		return;
+	have->guard4 = have->guard6 = false;
+	for (size_t i = 0; i < r->n_guards; i++) {
+		const struct state_guard *g = &r->guards[i];
+
+		if (strcmp(g->port, p->name) != 0 || !is_guard_of(p, g))
+			continue;
+		have->guard6 = have->guard6 || g->ip.family == AF_INET6;
+		have->guard4 = have->guard4 || g->ip.family != AF_INET6;
+	}
+	rn->dirty = true;
+}
+
+/*
+ * Elements for a port of ours that let it send as somebody else, or as anybody: another's hand. The kernel's tables do not tell of all: bridges of the
+ * host have no neighbours to compare an address with, and nothing there says how secure a port shall be.
+ */
+static int drop_misplaced(struct reconcile *r, const struct wanted *w, struct err *e)
+{
+	_cleanup_free_ struct kernel_guard_op *ops = mem_alloc_array(r->n_guards + 1, sizeof(*ops));
+	size_t n = 0, kept = 0;
+	uint32_t vni;
+	int status;
+
+	for (size_t i = 0; i < r->n_guards; i++) {
+		const struct state_guard *g = &r->guards[i];
+		const struct state_port *p = wanted_port(w, g->port, &vni);
+
+		if (p && !is_guard_of(p, g) && !is_stray(r, g) &&
+		    source_of(r, g->port) == RECONCILE_COMPLETE &&
+		    (ip_is_set(g->ip) || g->security != STATE_SECURE_MAC_IP))
+			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = *g };
+	}
+	status = n > 0 ? r->k->ops->guard(r->k, ops, n, e) : 0;
+	if (status < 0)
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		const struct state_port *p = wanted_port(w, ops[i].guard.port, &vni);
+
+		look_again(r, p, vni);
+	}
+	/* A new dump tells anew; those that could not be judged yet wait. */
+	for (size_t i = 0; i < r->n_guards; i++) {
+		if (source_of(r, r->guards[i].port) != RECONCILE_COMPLETE)
+			r->guards[kept++] = r->guards[i];
+	}
+	r->n_guards = kept;
+	if (r->guards_drift)
+		reconcile_tell_drift(r, 0, diff_op_name(DIFF_GUARD_DEL), n);
+	return 0;
+}
+
 int reconcile_leftovers(struct reconcile *r, struct err *e)
 {
 	bool elems;
@@ -348,13 +458,15 @@ int reconcile_leftovers(struct reconcile *r, struct err *e)
 		return 0;
 	r->leftovers_due = false;
 	elems = reconcile_elems_unclaimed(r);
-	if (r->n_strays == 0 && r->n_loose == 0 && !elems)
+	if (r->n_strays == 0 && r->n_guards == 0 && r->n_loose == 0 && !elems)
 		return 0;
 
 	_cleanup_wanted_ struct wanted w = wanted_all(r);
 
 	sort_loose(r, &w);
-	status = drop_strays(r, &w, e);
+	status = drop_misplaced(r, &w, e);
+	if (status == 0)
+		status = drop_strays(r, &w, e);
 	if (status == 0 && elems)
 		status = reconcile_elems_judge(r, w.v, w.n, e);
 	r->leftovers_due = status < 0;

@@ -72,6 +72,8 @@ struct reconcile {
 	/* What the last full dump found that belongs to no network; kept until it may be judged (source != NONE). */
 	struct state_guard *strays;
 	size_t n_strays;
+	struct state_guard *guards; /* all that the last full dump found, until they are judged */
+	size_t n_guards;
 	char (*loose)[IFNAMSIZ];
 	size_t n_loose;
 	struct relem *elems;
@@ -85,7 +87,7 @@ struct reconcile {
 	bool ready, stopped, full_dump, ground_due, hosts_dirty;
 	bool leftovers_due; /* after a dump, or when what is desired of all changed: who wants what belongs to no network? */
 	/* What a dump found otherwise than it was left, and nobody asked for: addresses of hosts, elements of no port. */
-	bool hosts_drift, strays_drift, elems_drift;
+	bool hosts_drift, strays_drift, guards_drift, elems_drift;
 	unsigned depth; /* passes under way: nets are freed at 0 only */
 	struct backoff start_backoff, retry_backoff;
 	struct log_limit limit;

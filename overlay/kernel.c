@@ -11,6 +11,7 @@ void kernel_dump_done(struct kernel_dump *d)
 	free(d->nets);
 	free(d->vteps);
 	free(d->strays);
+	free(d->guards);
 	free(d->loose);
 	free(d->elems);
 	memset(d, 0, sizeof(*d));

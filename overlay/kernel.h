@@ -62,6 +62,9 @@ struct kernel_dump {
 	struct state_guard *
 		strays; /* port-security elements that fit no port (wrong MAC or address, or port gone) */
 	size_t n_strays;
+	struct state_guard *
+		guards; /* all of them: one that fits its port as far as the kernel's own tables tell may still be none that is desired */
+	size_t n_guards;
 	char (*loose)[IFNAMSIZ]; /* ve*, ovp* links that are on no bridge of ours */
 	size_t n_loose;
 	struct state_elem *elems; /* of the host's sets, sorted by state_elem_cmp() */

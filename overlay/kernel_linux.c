@@ -45,24 +45,22 @@ static struct knl_dump_from both(struct kernel_linux *k)
 static int dump(struct kernel *kernel, struct kernel_dump *ret, struct err *e)
 {
 	struct kernel_linux *k = kernel_linux_of(kernel);
-	_cleanup_free_ struct state_guard *guards = NULL;
 	struct knl_dump_from from = both(k);
 	struct kernel_dump d = { 0 };
-	size_t n_guards = 0;
 	int r = knl_dump_all(&from, &d, e);
 
 	if (r < 0)
 		return r;
 	/* No namespace, no tables: nothing is there, and that is a complete answer. */
 	if (k->nft)
-		r = nft_ground_dump(k->nft, &guards, &n_guards, &d.vteps, &d.n_vteps, e);
+		r = nft_ground_dump(k->nft, &d.guards, &d.n_guards, &d.vteps, &d.n_vteps, e);
 	if (r == 0 && k->nft)
 		r = nft_ground_dump_elems(k->nft, &d.elems, &d.n_elems, e);
 	if (r < 0) {
 		kernel_dump_done(&d);
 		return r;
 	}
-	knl_dump_guards(d.nets, d.n_nets, guards, n_guards, &d.strays, &d.n_strays);
+	knl_dump_guards(d.nets, d.n_nets, d.guards, d.n_guards, &d.strays, &d.n_strays);
 	*ret = d;
 	return 0;
 }

@@ -135,3 +135,29 @@ def test_the_namespace_while_the_agent_is_away(lab, pair):
     c2.reaches(c1.ip4("demo"), 5)
 
     back(node1, before, "namespace made anew")
+
+
+@pytest.mark.parametrize("what", ["another address", "another address instead of its own", "any MAC's"])
+def test_port_security_of_a_bridge_of_the_host(lab, what):
+    """Elements that nothing in the kernel contradicts: what the port shall have decides."""
+    host = lab["node1"]
+    c = lab.container(host, "guarded")
+    try:
+        ep = c.connect("bridge")
+        key = f"{ep['Port']} . {ep['MacAddress']} . {ep['ip4']}"
+        listed = lambda: host.run("nft", "list", "table", "bridge", "ovl").stdout  # noqa: E731
+        wait_for(lambda: key in listed().replace('"', ""), "its own element stands")
+        before = sorted(listed().split())
+        repaired = host.info()["Reconcile"]["DriftRepaired"]
+        other = key.replace(ep["ip4"], "198.51.100.7")
+        if what == "any MAC's":
+            host.run("nft", f"add element bridge ovl free {{ {ep['Port']} }}")
+        else:
+            host.run("nft", f"add element bridge ovl guard4 {{ {other} }}"
+                            + (f"; delete element bridge ovl guard4 {{ {key} }}" if "instead" in what else ""))
+        wait_for(lambda: host.info()["Reconcile"]["DriftRepaired"] > repaired, "noticed", SOON)
+        wait_for(lambda: sorted(listed().split()) == before, "as before", SOON)
+        host.reaches(ep["ip4"], 3)
+    finally:
+        c.disconnect("bridge", check=False)
+        c.delete()

@@ -82,7 +82,7 @@ static bool is_stray(const struct fake_kernel *f, const struct state_guard *g)
 		if (mac_eq(own[i].mac, g->mac) && ip_eq(own[i].ip, g->ip))
 			return false;
 	}
-	return true;
+	return !p || !fake_guard_may_fit(n, p, g);
 }
 
 static int dump(struct kernel *k, struct kernel_dump *ret, struct err *e)
@@ -108,6 +108,10 @@ static int dump(struct kernel *k, struct kernel_dump *ret, struct err *e)
 		if (is_stray(f, &f->guards[i]))
 			d.strays[d.n_strays++] = f->guards[i];
 	}
+	d.guards = mem_alloc_array(f->n_guards + 1, sizeof(*d.guards));
+	if (f->n_guards)
+		memcpy(d.guards, f->guards, f->n_guards * sizeof(*d.guards));
+	d.n_guards = f->n_guards;
 	d.loose = mem_alloc_array(f->n_loose + 1, sizeof(*d.loose));
 	for (size_t i = 0; i < f->n_loose; i++)
 		memcpy(d.loose[d.n_loose++], f->loose[i], IFNAMSIZ);

@@ -87,6 +87,9 @@ enum fake_drift {
 	FAKE_DROP_ELEM,
 	FAKE_MOVE_ELEM, /* maps to another port */
 	FAKE_ADD_ELEM,
+	FAKE_OTHER_GUARD, /* a port may send from another address too */
+	FAKE_MOVE_GUARD, /* ... instead of its own */
+	FAKE_FREE_GUARD, /* a port may send anything */
 	FAKE_DRIFTS,
 	FAKE_OVERLAY_DRIFTS = FAKE_DROP_UPLINK,
 };

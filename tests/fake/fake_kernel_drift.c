@@ -240,6 +240,30 @@ static bool loosen(struct fake_kernel *f, struct state_net *n, enum fake_drift w
 	return true;
 }
 
+/* Nothing in the kernel contradicts it. */
+static bool misguard(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
+{
+	const struct state_port *p = n->n_ports > 0 ? &n->ports[0] : NULL;
+	struct state_guard own[2];
+	size_t count = p && n->kind != STATE_DIRECT ? state_port_guards(p, own) : 0;
+
+	if (count == 0 || own[0].security == STATE_SECURE_OFF ||
+	    (what != FAKE_FREE_GUARD && own[0].security != STATE_SECURE_MAC_IP))
+		return false;
+	if (what == FAKE_MOVE_GUARD)
+		fake_set_guard(f, &own[0], true);
+	own[0].ip = ip_v4(0x0a090909);
+	if (what == FAKE_FREE_GUARD) {
+		struct state_port open = *p;
+
+		open.security = STATE_SECURE_OFF;
+		state_port_guards(&open, own);
+	}
+	fake_set_guard(f, &own[0], false);
+	fake_event_ground(f);
+	return true;
+}
+
 static bool touch_elements(struct fake_kernel *f, struct state_net *n, enum fake_drift what)
 {
 	static const struct state_guard stray = { .port = "veffffffffffff",
@@ -372,6 +396,9 @@ static const struct {
 	[FAKE_DROP_ELEM] = { "host element deleted", local_drift },
 	[FAKE_MOVE_ELEM] = { "host element changed", local_drift },
 	[FAKE_ADD_ELEM] = { "host element added", local_drift },
+	[FAKE_OTHER_GUARD] = { "element of another address added", misguard },
+	[FAKE_MOVE_GUARD] = { "element with another address", misguard },
+	[FAKE_FREE_GUARD] = { "port freed", misguard },
 };
 
 bool fake_kernel_drift(struct fake_kernel *f, enum fake_drift what, uint32_t vni)

@@ -112,6 +112,9 @@ void fake_set_neigh(struct fake_kernel *f, struct state_net *n, const struct sta
 void fake_set_gateway(struct fake_kernel *f, struct state_net *n, struct prefix gw, bool del);
 void fake_set_guard(struct fake_kernel *f, const struct state_guard *g, bool del);
 void fake_set_vtep(struct fake_kernel *f, struct ip ip, bool del);
+/** fake_guard_may_fit() - do the tables say nothing against @g on the port @p of @n? A bridge of the host has no neighbours. */
+bool fake_guard_may_fit(const struct state_net *n, const struct state_port *p,
+			const struct state_guard *g);
 bool fake_has_guard(const struct fake_kernel *f, const struct state_guard *g);
 /** fake_observe() - a network as a dump shows it; heap. */
 struct state_net *fake_observe(const struct fake_kernel *f, const struct state_net *n);

@@ -237,6 +237,26 @@ static int compare(const struct state_net *a, const struct state_net *b, struct 
 	return 0;
 }
 
+/* Not only what is seen of them. */
+static bool guards_stand(const struct fake_kernel *f, const struct state_net *want, struct err *e)
+{
+	struct state_guard g[2];
+
+	for (size_t i = 0; want->kind != STATE_DIRECT && i < want->n_ports; i++) {
+		const struct state_port *p = &want->ports[i];
+		size_t n = state_port_guards(p, g);
+
+		for (size_t k = 0; k < n; k++) {
+			if ((g[k].ip.family == AF_INET6 ? p->guard6 : p->guard4) &&
+			    !fake_has_guard(f, &g[k])) {
+				err_set(e, -1, "an element of port %s is missing", p->name);
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
 bool fake_kernel_is(const struct fake_kernel *f, uint32_t vni, const struct state_net *want,
 		    struct err *e)
 {
@@ -250,5 +270,5 @@ bool fake_kernel_is(const struct fake_kernel *f, uint32_t vni, const struct stat
 		return false;
 	}
 	seen = fake_observe(f, n);
-	return compare(seen, want, e) == 0;
+	return compare(seen, want, e) == 0 && guards_stand(f, want, e);
 }

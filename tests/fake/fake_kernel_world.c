@@ -382,14 +382,30 @@ bool fake_has_guard(const struct fake_kernel *f, const struct state_guard *g)
 	return false;
 }
 
+bool fake_guard_may_fit(const struct state_net *n, const struct state_port *p,
+			const struct state_guard *g)
+{
+	if (g->security == STATE_SECURE_OFF)
+		return true;
+	return mac_eq(g->mac, p->mac) && (!ip_is_set(g->ip) || n->kind != STATE_OVERLAY);
+}
+
 /* Of a port: does the element of this family stand, or that of no address? */
-static bool guarded(const struct fake_kernel *f, const struct state_port *p, bool six)
+static bool guarded(const struct fake_kernel *f, const struct state_net *net,
+		    const struct state_port *p, bool six)
 {
 	struct state_guard g[2];
 	size_t n = state_port_guards(p, g);
 
 	for (size_t i = 0; i < n; i++) {
 		if ((g[i].ip.family == AF_INET6) == six && fake_has_guard(f, &g[i]))
+			return true;
+	}
+	for (size_t i = 0; i < f->n_guards; i++) {
+		const struct state_guard *o = &f->guards[i];
+
+		if (strcmp(o->port, p->name) == 0 && (o->ip.family == AF_INET6) == six &&
+		    fake_guard_may_fit(net, p, o))
 			return true;
 	}
 	return false;
@@ -414,8 +430,8 @@ struct state_net *fake_observe(const struct fake_kernel *f, const struct state_n
 					.ifindex = t->ifindex };
 
 		memcpy(p.name, t->name, sizeof(p.name));
-		p.guard4 = guarded(f, t, false);
-		p.guard6 = guarded(f, t, true);
+		p.guard4 = guarded(f, n, t, false);
+		p.guard6 = guarded(f, n, t, true);
 		state_net_add_port(o, &p);
 	}
 	for (size_t i = 0; i < n->n_fdb; i++)
