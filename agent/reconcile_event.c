@@ -32,13 +32,18 @@ static bool disagrees(struct reconcile *r, const struct kernel_event *ev)
 	return observe_event(rn ? rn->have : NULL, ev);
 }
 
+static bool is_port(const char *name)
+{
+	return strncmp(name, "ve", 2) == 0 || state_port_in_host(name);
+}
+
 static void mark(struct reconcile *r, const struct kernel_event *ev)
 {
 	struct rnet *rn = net_of_event(r, ev);
 
 	/* A port off its bridge may be found by no dump of one network. */
-	if (!rn || (ev->type == KERNEL_EVENT_LINK && !ev->deleted && !ev->enslaved &&
-		    (strncmp(ev->name, "ve", 2) == 0 || state_port_in_host(ev->name))))
+	if (!rn ||
+	    (ev->type == KERNEL_EVENT_LINK && !ev->deleted && !ev->enslaved && is_port(ev->name)))
 		r->full_dump = true;
 	if (rn)
 		rn->dirty = rn->need_dump = true;
@@ -53,9 +58,16 @@ void reconcile_judge(struct reconcile *r)
 	r->n_suspects = 0;
 }
 
+/* A port gets its mark after it is born: the first event of it has no key yet. */
+static bool same_net(const struct kernel_event *a, const struct kernel_event *b)
+{
+	return a->vni == b->vni ||
+	       (a->type == KERNEL_EVENT_LINK && is_port(a->name) && (!a->vni || !b->vni));
+}
+
 static bool same_object(const struct kernel_event *a, const struct kernel_event *b)
 {
-	if (a->type != b->type || a->vni != b->vni)
+	if (a->type != b->type || !same_net(a, b))
 		return false;
 	switch (a->type) {
 	case KERNEL_EVENT_LINK:

@@ -66,6 +66,16 @@ static void a_restart_writes_nothing(void **state)
 	assert_int_equal(w->n_drift, 0);
 }
 
+/* As the kernel tells of a port that is being made: without a mark yet, down, on no bridge. */
+static void tell_newborn(struct lab *w, enum state_kind kind, struct id endpoint)
+{
+	struct kernel_event ev = { .type = KERNEL_EVENT_LINK, .mtu = 1500 };
+	struct state_net net = { .kind = kind };
+
+	state_net_port_name(&net, endpoint, ev.name);
+	fake_kernel_tell(w->f, &ev);
+}
+
 static void an_attach_needs_no_dump(void **state)
 {
 	static const enum state_kind kinds[] = { STATE_EGRESS, STATE_BRIDGE, STATE_DIRECT };
@@ -82,6 +92,8 @@ static void an_attach_needs_no_dump(void **state)
 		struct err e = { 0 };
 
 		lab_set(w, i, state_lab_local(kinds[i - 1], w->keys[i], 3));
+		if (kinds[i - 1] != STATE_DIRECT)
+			tell_newborn(w, kinds[i - 1], id);
 		if (reconcile_now(w->r, w->keys[i], &id, &e) < 0)
 			fail_msg("%s", err_text(&e));
 		assert_true(lab_is(w, i));
