@@ -219,3 +219,24 @@ def test_the_subnet_is_none_that_the_host_routes(lab):
     net = host.inspect("egress")["IPAM"]["Config"][0]["Subnet"]
     bridge = host.inspect("bridge")["IPAM"]["Config"][0]["Subnet"]
     assert net != bridge and net.startswith("172.") and bridge.startswith("172.31.")
+
+
+def test_its_mtu_follows_the_way_out(lab, box):
+    host = lab["node2"]
+    box("node2", "c", "demo")
+    # A way out of its own, so that the underlay keeps its MTU.
+    host.run("ip", "link", "add", "up0", "mtu", "1400", "type", "veth", "peer", "name", "up1", "mtu", "1400")
+    host.run("ip", "link", "set", "up1", "up")
+    host.run("ip", "link", "set", "up0", "up")
+    host.run("ip", "addr", "add", "192.168.77.2/24", "dev", "up0")
+    assert host.link("ovl-gw")["mtu"] == 1500
+    host.run("ip", "route", "add", "default", "via", "192.168.77.1", "dev", "up0")
+    try:
+        wait_for(lambda: host.link("ovl-gw")["mtu"] == 1400, "ovl-gw has the MTU of the way out", 5)
+        assert json.loads(host.overlay_run("ip", "-j", "link", "show", "dev", "gw").stdout)[0]["mtu"] == 1400
+        d = box("node2", "d", "demo")
+        assert d.link("eth1")["mtu"] == 1400 and d.link("eth0")["mtu"] == 1450
+    finally:
+        host.run("ip", "route", "del", "default")
+        host.run("ip", "link", "del", "up0")
+    wait_for(lambda: host.link("ovl-gw")["mtu"] == 1500, "and back", 5)

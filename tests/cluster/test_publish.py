@@ -252,3 +252,11 @@ def test_inspect_shows_them(host, box):
         assert sorted(link["ifname"] for link in links) == ["eth0", "eth1", "lo"]
     finally:
         host.ctl("stop", "-t", "0", "p-run")
+
+
+def test_sctp_is_translated_and_shown(host, box):
+    box("c", "bridge", "8099:80/sctp")
+    assert "80/sctp -> 0.0.0.0:8099" in ports(host, "p-c")
+    # This kernel has no SCTP sockets to try it with; the element is what nf_tables goes by.
+    shown = host.run("nft", "list", "map", "inet", "ovl", "publish4_any").stdout
+    assert "sctp . 8099" in shown, shown
