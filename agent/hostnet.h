@@ -36,4 +36,6 @@ size_t hostnet_as_taken(const struct hostnet_taken *t, const char *parent,
 			struct subnet_taken **ret);
 /** hostnet_device() - is there an interface of that name on the host? @ret_own (may be NULL): one of our bridges. Return: 0, -ENODEV, ... */
 int hostnet_device(struct kernel *k, const char *ifname, bool *ret_own, struct err *e);
+/** hostnet_parent() - could devices be made on that interface of the host? Return: 0, -ENODEV, -EBUSY: it is a port of another (named). */
+int hostnet_parent(struct kernel *k, const char *ifname, struct err *e);
 void hostnet_done(struct hostnet_taken *t);

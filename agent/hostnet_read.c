@@ -35,3 +35,8 @@ int hostnet_device(struct kernel *k, const char *ifname, bool *ret_own, struct e
 {
 	return kernel_linux_device(k, ifname, ret_own, e);
 }
+
+int hostnet_parent(struct kernel *k, const char *ifname, struct err *e)
+{
+	return kernel_linux_parent(k, ifname, e);
+}

@@ -98,7 +98,7 @@ static void check_parent(struct networks *n, const struct netopt *o, struct err 
 
 	if (!o->parent[0])
 		return; /* told already */
-	if (hostnet_device(n->d.kernel, o->parent, NULL, &one) < 0)
+	if (hostnet_parent(n->d.kernel, o->parent, &one) < 0)
 		err_add(e, one.code == -ENODEV ? -EINVAL : one.code, "option parent: %s", one.text);
 	for (size_t i = 0; i < n->n_locals; i++) {
 		const struct model_network *other = n->locals[i];

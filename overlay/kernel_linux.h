@@ -30,6 +30,8 @@ int kernel_linux_taken(struct kernel *k, struct kernel_linux_taken **ret, size_t
 		       struct err *e);
 /** kernel_linux_device() - is there an interface of that name on the host? @ret_own (may be NULL): a bridge of ours, or ovl-gw. -ENODEV: none. */
 int kernel_linux_device(struct kernel *k, const char *ifname, bool *ret_own, struct err *e);
+/** kernel_linux_parent() - could macvlan or ipvlan devices be made on it, as far as can be told beforehand? 0, -ENODEV, -EBUSY. */
+int kernel_linux_parent(struct kernel *k, const char *ifname, struct err *e);
 void kernel_linux_taken_free(struct kernel_linux_taken *t, size_t n);
 /** kernel_linux_ifaddr() - first global address of an interface, for --advertise IFACE. -ENODEV, -EADDRNOTAVAIL. */
 int kernel_linux_ifaddr(struct kernel *k, const char *ifname, struct ip *ret, struct err *e);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
+#include "overlay/knl_direct.h"
 #include "overlay/knl_link.h"
 #include "overlay/knl_route.h"
 #include "overlay/netns.h"
@@ -25,6 +26,11 @@ void kernel_linux_taken_free(struct kernel_linux_taken *t, size_t n)
 int kernel_linux_device(struct kernel *k, const char *ifname, bool *ret_own, struct err *e)
 {
 	return knl_route_device(kernel_linux_of(k)->host, ifname, ret_own, e);
+}
+
+int kernel_linux_parent(struct kernel *k, const char *ifname, struct err *e)
+{
+	return knl_direct_parent(kernel_linux_of(k)->host, ifname, e);
 }
 
 int kernel_linux_ifaddr(struct kernel *k, const char *ifname, struct ip *ret, struct err *e)

@@ -70,28 +70,47 @@ static void put_create(struct knl_sock *host, const struct state_net *want,
 	mnl_attr_nest_end(h, info);
 }
 
-static void take_parent_master(void *user, unsigned index, const struct nlmsghdr *h)
+static void take_link(void *user, unsigned index, const struct nlmsghdr *h)
 {
 	(void)index;
 	if (h->nlmsg_type == RTM_NEWLINK)
 		knl_link_parse(h, KNL_IN_HOST, user);
 }
 
-/* Who has the parent? */
-static int busy(struct knl_sock *host, const struct state_net *want, const struct knl_link *parent,
-		struct err *e)
+static void read_master(struct knl_sock *host, int ifindex, struct knl_link *ret)
 {
-	struct ifinfomsg i = { .ifi_family = AF_UNSPEC, .ifi_index = parent->master };
-	struct knl_link master = { 0 };
+	struct ifinfomsg i = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
 
-	if (parent->master != 0) {
-		knl_drop(host);
-		mnl_attr_put_u32(knl_begin(host, RTM_GETLINK, 0, &i, sizeof(i)), IFLA_EXT_MASK,
-				 RTEXT_FILTER_SKIP_STATS);
-		knl_send(host, take_parent_master, &master);
-		return err_set(e, -EBUSY, "%s cannot be the parent: it is a port of %s",
-			       want->parent, master.name[0] ? master.name : "another device");
-	}
+	knl_drop(host);
+	mnl_attr_put_u32(knl_begin(host, RTM_GETLINK, 0, &i, sizeof(i)), IFLA_EXT_MASK,
+			 RTEXT_FILTER_SKIP_STATS);
+	(void)knl_send(host, take_link, ret);
+}
+
+int knl_direct_parent(struct knl_sock *host, const char *ifname, struct err *e)
+{
+	struct knl_link parent = { 0 }, master = { 0 };
+	int r = knl_link_read(host, ifname, &parent);
+
+	if (r == -ENODEV)
+		return err_set(e, r, "there is no interface %s on this host", ifname);
+	if (r < 0)
+		return knl_fail(host, e, r, "cannot look for interface %s", ifname);
+	if (parent.master == 0)
+		return 0;
+	read_master(host, parent.master, &master);
+	/* A VRF takes no frames off its ports. */
+	if (strcmp(master.driver, "vrf") == 0)
+		return 0;
+	return err_set(e, -EBUSY, "%s cannot be the parent: it is a port of %s", ifname,
+		       master.name[0] ? master.name : "another device");
+}
+
+/* Who has the parent? */
+static int busy(struct knl_sock *host, const struct state_net *want, struct err *e)
+{
+	if (knl_direct_parent(host, want->parent, e) == -EBUSY)
+		return -EBUSY;
 	return err_set(e, -EBUSY,
 		       "%s cannot be the parent of a %s device: devices of another kind are on it",
 		       want->parent, want->driver);
@@ -114,7 +133,7 @@ static int create(struct knl_sock *host, const struct state_net *want, const str
 		return err_set(e, r, "an interface %s exists already in %s", p->ifname,
 			       p->target.path);
 	if (r == -EBUSY)
-		return busy(host, want, parent, e);
+		return busy(host, want, e);
 	if (r == -EINVAL && knl_extack(host)[0] == '\0')
 		return err_set(
 			e, r,

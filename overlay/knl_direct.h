@@ -11,6 +11,8 @@
 struct knl_direct;
 /** knl_direct_new() - the deletions, in libuv's thread pool, one at a time. */
 struct knl_direct *knl_direct_new(uv_loop_t *loop);
+/** knl_direct_parent() - may devices be made on that interface? Return: 0, -ENODEV, -EBUSY: it is a port of a bridge, bond, ... (named) */
+int knl_direct_parent(struct knl_sock *host, const char *ifname, struct err *e);
 /**
  * knl_direct_make() - kernel.h's port_add for STATE_DIRECT
  * @host: a socket in the host's namespace, where the parent is

@@ -248,6 +248,26 @@ def test_macvlan_left_when_the_agent_was_killed(host, box):
         assert host.get("/endpoints") == []
 
 
+def test_macvlan_on_a_port_of_a_bridge_is_refused(host):
+    host.run("ip", "link", "add", "busy0", "type", "veth", "peer", "name", "busy1")
+    host.run("ip", "link", "add", "sw0", "type", "bridge")
+    host.run("ip", "link", "add", "vrf7", "type", "vrf", "table", "77", check=False)
+    create = ["network", "create", "-d", "macvlan", "--subnet", "198.51.100.0/24", "-o", "parent=busy0", "seg"]
+    try:
+        host.run("ip", "link", "set", "busy0", "master", "sw0")
+        done = host.ctl(*create, check=False)
+        assert done.returncode == 1 and "port of sw0" in done.stderr
+        if host.run("ip", "link", "set", "busy0", "master", "vrf7", check=False).returncode == 0:
+            host.ctl(*create)
+            host.ctl("network", "rm", "seg")
+        host.run("ip", "link", "set", "busy0", "nomaster")
+        host.ctl(*create)
+    finally:
+        host.ctl("network", "rm", "seg", check=False)
+        for name in ("busy0", "sw0", "vrf7"):
+            host.run("ip", "link", "del", name, check=False)
+
+
 def test_ipvlan_is_refused_by_a_kernel_without_it(host, box):
     if host.run("ip", "link", "add", "probe0", "link", "eth0", "type", "ipvlan", check=False).returncode == 0:
         host.run("ip", "link", "del", "probe0")

@@ -71,6 +71,13 @@ int hostnet_device(struct kernel *k, const char *ifname, bool *ret_own, struct e
 	return err_set(e, -ENODEV, "there is no interface %s on this host", ifname);
 }
 
+int hostnet_parent(struct kernel *k, const char *ifname, struct err *e)
+{
+	if (strcmp(ifname, "eth2") == 0)
+		return err_set(e, -EBUSY, "eth2 cannot be the parent: it is a port of br0");
+	return hostnet_device(k, ifname, NULL, e);
+}
+
 /* ---- the lab ---- */
 
 static struct ip no_vtep(void *user)
@@ -406,6 +413,8 @@ static const struct {
 	  "an IPv4 subnet must be given: that of the segment outside" },
 	{ "x", "macvlan", "parent=eth7 subnet=10.0.0.0/24", -EINVAL,
 	  "option parent: there is no interface eth7 on this host" },
+	{ "x", "macvlan", "parent=eth2 subnet=10.0.0.0/24", -EBUSY,
+	  "option parent: eth2 cannot be the parent: it is a port of br0" },
 	{ "x", "macvlan", "subnet=10.0.0.0/24", -EINVAL, "-o parent=" },
 	{ "x", "ipvlan", "parent=eth0 subnet=10.0.0.0/24", -EBUSY,
 	  "option parent: eth0 is used by network seg with driver macvlan" },
