@@ -389,27 +389,33 @@ void ep_sandbox_load(struct endpoints *es)
 
 void endpoints_settle_sandboxes(struct endpoints *es)
 {
-	struct state_target *v = mem_alloc_array(HASH_COUNT(es->sandboxes) + 1, sizeof(*v));
+	_cleanup_free_ struct id *ids =
+		mem_alloc_array(HASH_COUNT(es->sandboxes) + 1, sizeof(*ids));
 	struct ep_sandbox *sb, *tmp_sb;
 	struct ep *ep, *tmp;
 	size_t n = 0;
 
+	/* One endpoint of each; settling may take others away. */
 	HASH_ITER(hh, es->sandboxes, sb, tmp_sb) {
 		HASH_ITER(hh, es->table, ep, tmp) {
 			if (sb->due && ep_in(ep, sb) && ep->phase == EP_RUNNING) {
-				v[n++] = ep->target;
+				ids[n++] = ep->row->id;
 				break;
 			}
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
+		struct state_target t;
 		struct err e = { 0 };
 
-		if (ep_sandbox_settle(es, &v[i], &e) < 0)
+		ep = ep_find(es, ids[i]);
+		if (!ep)
+			continue;
+		t = ep->target;
+		if (ep_sandbox_settle(es, &t, &e) < 0)
 			log_warn("a container's networks could not be settled; will retry",
-				 "target=%s err=%s", LOG_Q(v[i].path), LOG_Q(err_text(&e)));
+				 "target=%s err=%s", LOG_Q(t.path), LOG_Q(err_text(&e)));
 	}
-	free(v);
 }
 
 void endpoints_drop_begin(struct endpoints *es, const struct local_target *t)
