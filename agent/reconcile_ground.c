@@ -436,7 +436,8 @@ static int drop_misplaced(struct reconcile *r, const struct wanted *w, struct er
 	for (size_t i = 0; i < n; i++) {
 		const struct state_port *p = wanted_port(w, ops[i].guard.port, &vni);
 
-		look_again(r, p, vni);
+		if (p)
+			look_again(r, p, vni);
 	}
 	/* A new dump tells anew; those that could not be judged yet wait. */
 	for (size_t i = 0; i < r->n_guards; i++) {
