@@ -120,6 +120,8 @@ void fake_kernel_outward(struct fake_kernel *f, uint32_t mtu);
 /** fake_kernel_is() - does the truth equal @want in all that the kernel knows? @e: the first difference. NULL @want: nothing of @vni is there. */
 bool fake_kernel_is(const struct fake_kernel *f, uint32_t vni, const struct state_net *want,
 		    struct err *e);
+/** fake_kernel_guarded() - do the elements of the ports of @want stand? Not only what is seen of them. @e: the first that does not. */
+bool fake_kernel_guarded(const struct fake_kernel *f, const struct state_net *want, struct err *e);
 size_t fake_kernel_vteps(const struct fake_kernel *f, const struct ip **ret);
 
 /** fake_kernel_drift() - Return: false when there is nothing that it could be done to. Events follow. */

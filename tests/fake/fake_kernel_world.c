@@ -401,7 +401,8 @@ static bool guarded(const struct fake_kernel *f, const struct state_net *net,
 		if ((g[i].ip.family == AF_INET6) == six && fake_has_guard(f, &g[i]))
 			return true;
 	}
-	for (size_t i = 0; i < f->n_guards; i++) {
+	/* Another hand's count for ports in use only: what fake_kernel_put() makes of an earlier life is no such hand. */
+	for (size_t i = 0; p->up && i < f->n_guards; i++) {
 		const struct state_guard *o = &f->guards[i];
 
 		if (strcmp(o->port, p->name) == 0 && (o->ip.family == AF_INET6) == six &&

@@ -242,6 +242,8 @@ static bool compare(struct lab *w, unsigned i, struct err *e)
 
 	if (!fake_kernel_is(w->f, w->keys[i], w->want[i], e) || elems_differ(w, e))
 		return false;
+	if (w->want[i] && !fake_kernel_guarded(w->f, w->want[i], e))
+		return false;
 	if (fake_kernel_vteps(w->f, &vteps) != w->n_vteps ||
 	    memcmp(vteps, w->vteps, w->n_vteps * sizeof(*vteps)) != 0) {
 		err_set(e, -1, "vteps differ");
