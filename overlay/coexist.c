@@ -8,6 +8,7 @@
 
 /* Somebody writes while we read: another look. Each takes a millisecond, a dockerd's start some hundred transactions. */
 #define TRIES 50
+#define DOCKER_BRIDGES_MAX 256
 
 int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e)
 {
@@ -74,9 +75,71 @@ static size_t index_of(const struct coexist_ifaces *ifs, const char *name)
 	return i;
 }
 
-/* Append deletions of our rules that are wrong in @c; tell of the others in @have (1: in, 2: out). */
+enum { HAVE_IN = 1, HAVE_OUT = 2 };
+/* One family's rules of ours: those that shall be, and which of them are. */
+struct fitting {
+	const struct coexist_ifaces *ifs;
+	char (*docker)[IFNAMSIZ]; /* bridges of Docker's */
+	size_t n_docker;
+	uint8_t *have; /* of each of ours: HAVE_* */
+	bool *left; /* of each of ours and each of Docker's: from the one to the other Docker's rules decide */
+};
+
+static size_t docker_index(const struct fitting *f, const char *name)
+{
+	size_t i = 0;
+
+	while (i < f->n_docker && strncmp(f->docker[i], name, IFNAMSIZ) != 0)
+		i++;
+	return i;
+}
+
+/* Where dockerd has a rule "-o X -j DOCKER", X is a bridge of its own, and what reaches its containers is for that chain to say. */
+static void find_docker(const struct nft_foreign *all, uint8_t family, struct fitting *f)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const struct nft_foreign_chain *c = &all->chains[i];
+
+		for (size_t k = 0; c->family == family && k < c->n_rules; k++) {
+			const struct nft_foreign_rule *r = &c->rules[k];
+			const struct nft_foreign_mention *m = r->mentions;
+
+			if (!r->target || strcmp(r->target, "DOCKER") != 0 || r->n_mentions != 1 ||
+			    m->what != NFT_FOREIGN_OUT || m->len < IFNAMSIZ ||
+			    f->n_docker >= DOCKER_BRIDGES_MAX ||
+			    docker_index(f, m->name) < f->n_docker)
+				continue;
+			f->docker = mem_grow(f->docker, f->n_docker + 1, sizeof(*f->docker));
+			memcpy(f->docker[f->n_docker++], m->name, IFNAMSIZ);
+		}
+	}
+}
+
+/* Is rule @r of ours, found in its place, wanted? Then it is noted. */
+static bool is_wanted(struct fitting *f, const struct nft_foreign_rule *r)
+{
+	size_t at = index_of(f->ifs, r->mentions[0].name), to;
+	uint8_t bit = r->mentions[0].what == NFT_FOREIGN_OUT ? HAVE_OUT : HAVE_IN;
+
+	if (at >= f->ifs->n)
+		return false;
+	if (r->n_mentions == 1) {
+		if (f->have[at] & bit)
+			return false;
+		f->have[at] |= bit;
+		return true;
+	}
+	to = docker_index(f, r->mentions[1].name);
+	/* Behind the one that accepts all it is never reached. */
+	if (to >= f->n_docker || (f->have[at] & HAVE_IN) || f->left[at * f->n_docker + to])
+		return false;
+	f->left[at * f->n_docker + to] = true;
+	return true;
+}
+
+/* Append deletions of our rules that are wrong in @c; note the others. */
 static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, bool place,
-		     const struct coexist_ifaces *ifs, uint8_t *have)
+		     struct fitting *f)
 {
 	bool over = false; /* what follows is never reached */
 
@@ -90,40 +153,53 @@ static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, boo
 		over |= r->plain && r->verdict == NFT_FOREIGN_RETURN;
 		if (!r->ours)
 			continue;
-		size_t at = index_of(ifs, r->mentions[0].name);
-		uint8_t bit = r->mentions[0].what == NFT_FOREIGN_OUT ? 2 : 1;
-		if (place && !over && at < ifs->n && !(have[at] & bit))
-			have[at] |= bit;
-		else
+		if (!place || over || !is_wanted(f, r))
 			nft_foreign_del(b, c, r->handle);
 	}
 }
 
+/* Each goes in front of the one before: so from the last. */
+static void put_missing(struct nft_batch *b, const struct nft_foreign_chain *place,
+			const struct fitting *f)
+{
+	for (size_t i = f->ifs->n; i-- > 0;) {
+		if (!(f->have[i] & HAVE_OUT))
+			nft_foreign_put(b, place, NULL, f->ifs->v[i]);
+		if (!(f->have[i] & HAVE_IN))
+			nft_foreign_put(b, place, f->ifs->v[i], NULL);
+		for (size_t k = f->n_docker; k-- > 0;) {
+			if (!f->left[i * f->n_docker + k])
+				nft_foreign_put(b, place, f->ifs->v[i], f->docker[k]);
+		}
+	}
+}
+
 /* One family's rules, in one transaction. */
-static int fit(struct coexist *c, const struct nft_foreign *f, uint8_t family, uint32_t gen,
-	       const struct coexist_ifaces *ifs, unsigned *ret_writes, struct err *e)
+static int fit_family(struct coexist *c, const struct nft_foreign *f, uint8_t family, uint32_t gen,
+		      const struct coexist_ifaces *ifs, unsigned *ret_writes, struct err *e)
 {
 	const struct nft_foreign_chain *place = ifs->n ? coexist_place(f, family) : NULL;
-	_cleanup_free_ uint8_t *have = mem_alloc(ifs->n + 1);
+	struct fitting fit = { .ifs = ifs, .have = mem_alloc(ifs->n + 1) };
 	struct nft_batch b;
 	int r;
+
+	find_docker(f, family, &fit);
+	fit.left = mem_alloc_array(ifs->n * fit.n_docker + 1, sizeof(*fit.left));
 
 	nft_batch_init(&b, c->sock);
 	nft_foreign_expect(&b, gen);
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->chains[i].family == family && strcmp(f->chains[i].table, "filter") == 0)
-			sort_out(&b, &f->chains[i], &f->chains[i] == place, ifs, have);
+			sort_out(&b, &f->chains[i], &f->chains[i] == place, &fit);
 	}
-	/* Each goes in front of the one before: so from the last. */
-	for (size_t i = ifs->n; place && i-- > 0;) {
-		for (uint8_t bit = 2; bit > 0; bit--) {
-			if (!(have[i] & bit))
-				nft_foreign_put(&b, place, ifs->v[i], bit == 2);
-		}
-	}
+	if (place)
+		put_missing(&b, place, &fit);
 	*ret_writes = (unsigned)b.n;
 	r = nft_batch_commit(&b, e);
 	nft_batch_done(&b);
+	free(fit.docker);
+	free(fit.have);
+	free(fit.left);
 	return r;
 }
 
@@ -142,7 +218,7 @@ static int update_once(struct coexist *c, const struct coexist_ifaces *ifs, stru
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		struct err other = { 0 };
 		unsigned n = 0;
-		r = fit(c, f, families[i], gen, ifs, &n, &other);
+		r = fit_family(c, f, families[i], gen, ifs, &n, &other);
 		if (r == -ERESTART || r == -EINTR)
 			return r;
 		if (r == 0 && n > 0) {

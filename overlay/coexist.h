@@ -4,6 +4,7 @@
  *
  * Ours (the table `inet ovl`) decides what may pass; but every base chain of the forward hook has to accept a packet. Found and done:
  *   iptables-nft, DOCKER-USER there    an accept rule for each of our interfaces, in and out, in front of it (comment "ovl")
+ *                                      where dockerd has bridges, RETURN from ours to them before that: Docker's rules decide what reaches its containers
  *   iptables-nft, FORWARD drops        the same in FORWARD itself, in front
  *   iptables-legacy with FORWARD drop  reported, with the lines to add
  *   nft tables with a forward hook that drops, not iptables' own     reported, with the line to add

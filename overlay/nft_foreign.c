@@ -365,12 +365,12 @@ int nft_foreign_read(struct nft_sock *s, const char *own, struct nft_foreign *re
 	return err ? err_set(e, err, "nf_tables: read the rules of others: %s", strerror(-err)) : 0;
 }
 
-void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, const char *ifname,
-		     bool out)
+void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, const char *in,
+		     const char *out)
 {
 	/* Without NLM_F_APPEND: in front. */
 	nft_foreign_rule_build(nft_batch_msg(b, NFT_MSG_NEWRULE, c->family, NLM_F_CREATE),
-			       c->family, c->table, c->name, ifname, out);
+			       c->family, c->table, c->name, in, out);
 }
 
 void nft_foreign_del(struct nft_batch *b, const struct nft_foreign_chain *c, uint64_t handle)

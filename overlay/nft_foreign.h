@@ -45,7 +45,7 @@ struct nft_foreign_rule {
 	bool plain; /* without conditions */
 	bool verdict_map; /* leads to chains that are not told */
 	bool by_source; /* accepts by the sender's address, whatever the protocol */
-	bool ours; /* exactly one mention: the interface */
+	bool ours; /* as nft_foreign_put() makes it: mentions are IN, OUT, or IN and OUT */
 	struct nft_foreign_mention *mentions;
 	size_t n_mentions;
 };
@@ -77,9 +77,12 @@ struct nft_foreign_chain *nft_foreign_find(const struct nft_foreign *f, uint8_t 
 /** nft_foreign_reach() - set `reached` in the chains of @base's table that it leads to, itself included. */
 void nft_foreign_reach(struct nft_foreign *f, const struct nft_foreign_chain *base);
 
-/** nft_foreign_put() - append to @b: our accept rule for @ifname, leaving by it or coming in by it, in front of the chain. */
-void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, const char *ifname,
-		     bool out);
+/**
+ * nft_foreign_put() - append to @b: a rule of ours, in front of the chain
+ * @in, @out: interfaces a packet comes in and leaves by. One alone (the other NULL): accept. Both: RETURN, its owner's rules decide.
+ */
+void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, const char *in,
+		     const char *out);
 /** nft_foreign_del() - append to @b: the rule deleted. */
 void nft_foreign_del(struct nft_batch *b, const struct nft_foreign_chain *c, uint64_t handle);
 /** nft_foreign_expect() - the transaction fails with -ERESTART where the generation is no longer @gen. Right after nft_batch_init(). */

@@ -268,6 +268,14 @@ static int parse_expr(struct nftnl_expr *x, void *user)
 	return 0;
 }
 
+static bool is_ours(const struct nft_foreign_rule *r)
+{
+	if (r->n_mentions == 1)
+		return r->mentions[0].what != NFT_FOREIGN_DPORT && r->verdict == NFT_FOREIGN_ACCEPT;
+	return r->n_mentions == 2 && r->mentions[0].what == NFT_FOREIGN_IN &&
+	       r->mentions[1].what == NFT_FOREIGN_OUT && r->verdict == NFT_FOREIGN_RETURN;
+}
+
 void nft_foreign_rule_parse(const struct nlmsghdr *nlh, char **ret_table, char **ret_chain,
 			    struct nft_foreign_rule *ret)
 {
@@ -296,9 +304,8 @@ void nft_foreign_rule_parse(const struct nlmsghdr *nlh, char **ret_table, char *
 		nftnl_expr_foreach(n, parse_expr, &p);
 		ret->by_source = p.source && !p.narrow && !ret->n_mentions &&
 				 ret->verdict == NFT_FOREIGN_ACCEPT;
-		ret->ours = p.commented && !p.strange && p.compares == 1 && ret->n_mentions == 1 &&
-			    ret->mentions[0].what != NFT_FOREIGN_DPORT &&
-			    ret->verdict == NFT_FOREIGN_ACCEPT;
+		ret->ours = p.commented && !p.strange && p.compares == ret->n_mentions &&
+			    is_ours(ret);
 	}
 	nftnl_rule_free(n);
 }
@@ -321,9 +328,21 @@ static struct nftnl_expr *add(struct nftnl_rule *r, const char *kind)
 	return x;
 }
 
+static void add_name(struct nftnl_rule *r, uint32_t key, const char *name)
+{
+	struct nftnl_expr *x = add(r, "meta");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	x = add(r, "cmp");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, name, (uint32_t)strlen(name) + 1);
+}
+
 /* As iptables-nft 1.8.9 sends it (strace): the match is xt's, which the kernel takes with the COMPAT attributes, even of zeros. */
 void nft_foreign_rule_build(struct nlmsghdr *nlh, uint8_t family, const char *table,
-			    const char *chain, const char *ifname, bool out)
+			    const char *chain, const char *in, const char *out)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct xt_comment_info *info = mem_alloc(XT_ALIGN(sizeof(*info)));
@@ -336,14 +355,11 @@ void nft_foreign_rule_build(struct nlmsghdr *nlh, uint8_t family, const char *ta
 	nftnl_rule_set_u32(r, NFTNL_RULE_COMPAT_PROTO, 0);
 	nftnl_rule_set_u32(r, NFTNL_RULE_COMPAT_FLAGS, 0);
 
-	struct nftnl_expr *x = add(r, "meta");
-	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, out ? NFT_META_OIFNAME : NFT_META_IIFNAME);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_META_DREG, NFT_REG_1);
-	x = add(r, "cmp");
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
-	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, ifname, (uint32_t)strlen(ifname) + 1);
-	x = add(r, "match");
+	if (in)
+		add_name(r, NFT_META_IIFNAME, in);
+	if (out)
+		add_name(r, NFT_META_OIFNAME, out);
+	struct nftnl_expr *x = add(r, "match");
 	nftnl_expr_set_str(x, NFTNL_EXPR_MT_NAME, "comment");
 	nftnl_expr_set_u32(x, NFTNL_EXPR_MT_REV, 0);
 	snprintf(info->comment, sizeof(info->comment), "%s", NFT_FOREIGN_COMMENT);
@@ -354,7 +370,7 @@ void nft_foreign_rule_build(struct nlmsghdr *nlh, uint8_t family, const char *ta
 	nftnl_expr_set_u64(x, NFTNL_EXPR_CTR_BYTES, 0);
 	x = add(r, "immediate");
 	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT, NF_ACCEPT);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT, in && out ? (uint32_t)NFT_RETURN : NF_ACCEPT);
 
 	nftnl_rule_nlmsg_build_payload(nlh, r);
 	nftnl_rule_free(r);

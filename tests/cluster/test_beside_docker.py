@@ -22,6 +22,11 @@ def both(request):
             yield lab, docker, outside
 
 
+def address(box):
+    """Of the interface that leads out."""
+    return box.run("ip", "route", "get", "192.168.205.99").stdout.split(" src ")[1].split()[0]
+
+
 def ovl_works(lab, outside, c, net, port):
     host = lab["node1"]
     with Greeter(outside, 7100), Greeter(c, 80, name="c"):
@@ -31,19 +36,20 @@ def ovl_works(lab, outside, c, net, port):
         assert greeting(c, host.ip, port)[0] == "c", "hairpin"
 
 
+def fetched(place, ip, port):
+    with place.socket() as s:
+        s.settimeout(1)
+        try:
+            s.connect((ip, port))
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return s.recv(100).startswith(b"HTTP/1.")
+        except OSError:
+            return False
+
+
 def docker_works(docker, outside, host):
     assert docker.exec("d1", "ping", "-c", "1", "-W", "2", outside.ip).returncode == 0
-
-    def fetched():
-        with outside.socket() as s:
-            s.settimeout(1)
-            try:
-                s.connect((host.ip, 9080))
-                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                return s.recv(100).startswith(b"HTTP/1.")
-            except OSError:
-                return False
-    wait_for(fetched, "Docker's published port", 10)
+    wait_for(lambda: fetched(outside, host.ip, 9080), "Docker's published port", 10)
 
 
 def test_both_work(both):
@@ -51,7 +57,7 @@ def test_both_work(both):
     host = lab["node1"]
     host.ctl("network", "create", "-d", "overlay", "demo")
     lab.everywhere("demo")
-    docker.run("d1", "-p", "9080:80", command=("httpd", "-f", "-p", "80"))
+    docker.run("d1", "-p", "9080:80", command=("sh", "-c", "httpd -p 81; exec httpd -f -p 80"))
     a, b, c = lab.container(host, "a"), lab.container(host, "b"), lab.container("node2", "c")
     a.connect("bridge", "-p", "8080:80")
     b.connect("demo", "-p", "8081:80")
@@ -61,6 +67,13 @@ def test_both_work(both):
         ovl_works(lab, outside, b, "demo", 8081)
         docker_works(docker, outside, host)
         b.reaches(c.ip4("demo"))
+        # From ours to Docker's and back: what is published, and nothing else.
+        theirs = docker.inspect("d1")["NetworkSettings"]["IPAddress"]
+        assert fetched(host, theirs, 81)
+        for box in (a, b):
+            assert fetched(box, host.ip, 9080)
+            assert not fetched(box, theirs, 81)
+            assert docker.exec("d1", "ping", "-c", "1", "-W", "1", address(box), check=False).returncode != 0
         # Once more after each of the two was restarted.
         docker.stop()
         host.stop()
