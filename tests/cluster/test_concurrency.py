@@ -57,8 +57,8 @@ def boxes(lab):
 
 def kernel_left(host):
     """What of networks is in the node's overlay namespace and host namespace: links of ours, entries, neighbours."""
-    links = [i["ifname"] for i in host.overlay_json("ip", "-j", "link") if i["ifname"] not in ("lo", "gw")]
-    fdb = [e["mac"] for e in host.overlay_json("bridge", "-j", "fdb", "show") if e.get("state") != "permanent"]
+    links = [i["ifname"] for i in host.overlay_json("ip", "-j", "link") if i["ifname"] not in ("lo", "gw", "gw-up")]
+    fdb = [e["mac"] for e in host.overlay_json("bridge", "-j", "fdb", "show") if e.get("state") != "permanent" and e["ifname"] not in ("gw", "gw-up")]
     neigh = [n["dst"] for n in host.overlay_json("ip", "-j", "neigh", "show", "nud", "all")
              if n.get("dev", "").startswith("br")]
     veth = [i["ifname"] for i in netns_links(host)]
