@@ -14,11 +14,12 @@ int main(void)
 	nft_lab_ns("c");
 	nft_lab_sh("ip netns exec ~h sysctl -q -w net.ipv6.conf.all.forwarding=1");
 	nft_lab_sh(
-		"ip -n ~h link add br0 type bridge; ip -n ~h link set br0 addrgenmode none up; ip -n ~h addr add fd01::1/64 dev br0 nodad");
+		"ip -n ~h link add br0 type bridge; ip -n ~h link set br0 addrgenmode none; ip -n ~h link set br0 up; ip -n ~h addr add fd01::1/64 dev br0 nodad");
 	nft_lab_sh(
 		"ip -n ~h link add v0 type veth peer name eth0 netns ~a; ip -n ~h link set v0 addrgenmode none master br0 up");
+	/* Without a word of its own, by which the bridge's host would come to know it. */
 	nft_lab_sh(
-		"ip -n ~a link set eth0 up; ip -n ~a addr add fd01::2/64 dev eth0 nodad; ip -n ~a -6 route add default via fd01::1");
+		"ip -n ~a link set eth0 addrgenmode none; ip -n ~a link set eth0 up; ip -n ~a addr add fd01::2/64 dev eth0 nodad; ip -n ~a -6 route add default via fd01::1");
 	nft_lab_sh(
 		"ip -n ~h link add u0 type veth peer name eth0 netns ~c; ip -n ~h link set u0 up; ip -n ~h addr add fd02::1/64 dev u0 nodad");
 	nft_lab_sh(
