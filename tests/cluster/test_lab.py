@@ -83,6 +83,6 @@ def test_nothing_is_left():
         other.container("node1", "c1")
         assert len(netns.names(other.prefix)) == 3
         # etcd, and sleep before and after setsid(1) has forked
-        assert len(marked(other.prefix)) >= 2
+        wait_for(lambda: len(marked(other.prefix)) >= 2, "both are there")
     assert not os.path.exists(other.dir)
     assert netns.names(other.prefix) == [] and marked(other.prefix) == []
