@@ -66,7 +66,7 @@ struct state_net *agent_local_desired(struct agent *a, uint32_t key)
 	const struct model_network *rec = network_by_key(a->networks, key);
 	struct state_net *n = rec ? compile(a, rec) : NULL;
 
-	/* Its end in the host's namespace comes and goes with the endpoints. */
+	/* Its end in the host's namespace is there from the first container that needed it. */
 	if (key == STATE_KEY_EGRESS && (n != NULL) != a->egress)
 		agent_local_surroundings(a);
 	return n;

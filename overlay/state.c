@@ -32,12 +32,6 @@ void state_net_free(struct state_net *n)
 	free(n);
 }
 
-void state_host_done(struct state_host *h)
-{
-	free(h->vteps);
-	memset(h, 0, sizeof(*h));
-}
-
 /* ---- identity ---- */
 
 int state_fdb_cmp(const struct state_fdb *a, const struct state_fdb *b)

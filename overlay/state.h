@@ -223,13 +223,6 @@ void state_net_bridge_name(const struct state_net *n, char ret[IFNAMSIZ]);
 /** state_bridge_mac() - the gateway's MAC, the same on every node: 02:42: + a hash of the VNI (02:42:00 + 24 bits of VNI). Local networks: random, made by compile's caller. */
 struct mac state_bridge_mac(uint32_t vni);
 
-/* What the host's namespace shall let in: the VTEPs of all nodes (sorted by ip_cmp). */
-struct state_host {
-	struct ip *vteps;
-	size_t n_vteps;
-};
-void state_host_done(struct state_host *h);
-
 /*
  * One port-security element: what a port may send as its source. In the overlay namespace's table, or for ports of state_port_in_host() the
  * host's. STATE_SECURE_MAC: @ip unset; STATE_SECURE_OFF: @mac zero and @ip unset.
