@@ -56,6 +56,8 @@ void lab_open(struct lab *l, int n)
 		server_start(&l->servers, i);
 	lab_client(l);
 	lab_wait_ready(l);
+	for (int i = 0; i < n; i++)
+		server_wait(&l->servers, i);
 }
 
 static void on_closed(void *user)

@@ -195,6 +195,16 @@ void server_start(struct servers *c, int i)
 		child(c, s, args);
 }
 
+void server_wait(struct servers *c, int i)
+{
+	_cleanup_free_ char *url = mem_printf("%s/version", c->s[i].url);
+	_cleanup_free_ char *peer = mem_printf("http://127.0.0.1:%d/version", c->s[i].peer_port);
+	_cleanup_free_ char *out = servers_file(c, "version");
+
+	run("curl", "-s", "-o", out, "--retry", "1000", "--retry-connrefused", "--retry-delay", "1",
+	    "--retry-max-time", "60", "--max-time", "60", url, "-o", out, peer, NULL);
+}
+
 void server_kill(struct servers *c, int i, bool gently)
 {
 	struct server *s = &c->s[i];
@@ -205,6 +215,12 @@ void server_kill(struct servers *c, int i, bool gently)
 	kill(s->pid, SIGCONT);
 	waitpid(s->pid, NULL, 0);
 	s->pid = 0;
+}
+
+void server_stop(struct servers *c, int i)
+{
+	kill(c->s[i].pid, SIGSTOP);
+	waitpid(c->s[i].pid, NULL, WUNTRACED);
 }
 
 void server_wipe(struct servers *c, int i)

@@ -29,8 +29,15 @@ void servers_init(struct servers *c, int n, bool tls);
 /** servers_done() - kills what runs, removes the directory. */
 void servers_done(struct servers *c);
 void server_start(struct servers *c, int i);
+/**
+ * server_wait() - until member @i itself answers, on both ports. It listens long before that, and while it has not told the
+ * others its addresses, for which it needs a quorum, it lets every request wait.
+ */
+void server_wait(struct servers *c, int i);
 /** server_kill() - SIGKILL, or SIGTERM with @gently, and waits. */
 void server_kill(struct servers *c, int i, bool gently);
+/** server_stop() - SIGSTOP, and waits until no thread of it runs; SIGCONT or server_kill() ends that. */
+void server_stop(struct servers *c, int i);
 /** server_wipe() - the data directory of a stopped member. */
 void server_wipe(struct servers *c, int i);
 /** server_save() / server_restore() - a copy of a stopped member's data directory. */

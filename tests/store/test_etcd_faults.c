@@ -59,7 +59,7 @@ static void a_silent_server(void **state)
 	uint64_t start;
 
 	lab_must_put(&lab, "/silent", "0");
-	kill(lab.servers.s[0].pid, SIGSTOP);
+	server_stop(&lab.servers, 0);
 	start = lab_now(&lab);
 	kv_range(lab.kv, &(struct kv_range){ .key = "/silent" }, lab_on_done, &get);
 	kv_put(lab.kv, "/silent", "1", 0, lab_on_done, &put);
@@ -191,6 +191,7 @@ static void not_etcd_at_all(void **state)
 	struct lab other;
 	struct lab_answer a;
 
+	server_wait(&lab.servers, 0);
 	strv_add(&config.endpoints, url);
 	lab_second(&other, &lab, &config);
 	a = lab_get(&other, "/x");
@@ -277,6 +278,7 @@ static void leader_killed(void **state)
 	lab_until(&lab, w.n_events >= 1);
 	assert_true(lab_watch_is(&w, KV_WATCH_LIVE));
 	server_start(&lab.servers, first);
+	server_wait(&lab.servers, first);
 	lab_watch_close(&w);
 }
 

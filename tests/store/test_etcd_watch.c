@@ -136,7 +136,7 @@ static void loses_nothing_while_stopped(void **state)
 
 	lab_watch(&lab, &w, "/stop/", 0);
 	lab_until(&lab, w.live == 1);
-	kill(lab.servers.s[0].pid, SIGSTOP);
+	server_stop(&lab.servers, 0);
 	lab_until(&lab, w.down == 1);
 	assert_non_null(strstr(w.why, "silent"));
 	kill(lab.servers.s[0].pid, SIGCONT);
