@@ -3,6 +3,7 @@
  * config - what ovld was told: defaults, then the YAML file, then flags (later wins).
  */
 #pragma once
+#include "agent/dns/dns_client.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -33,6 +34,12 @@ struct config {
 	size_t n_local_pools;
 	struct prefix egress_subnet,
 		default_bridge_subnet; /* of the egress bridge and of network "bridge", when they are made; unset: from local_pools */
+	bool dns; /* serve names; true by default */
+	char *dns_domain; /* ZONE_DOMAIN_DEFAULT */
+	uint32_t dns_ttl_s; /* DNS_TTL_DEFAULT */
+	struct dns_servers
+		dns_servers; /* where other names are asked for; none: the host's resolv.conf */
+	size_t dns_cache_bytes; /* DNS_CACHE_BYTES; 0: that too */
 	enum log_level log_level;
 	bool takeover; /* take over the node name from another id */
 	bool check_only; /* --check-config */

@@ -55,6 +55,14 @@ struct local_endpoint {
 	char *container_id; /* shown as the key of Containers{}; the sandbox by default */
 	struct model_publish *publish; /* ports published with it */
 	size_t n_publish;
+	/* Names: what this container alone is told or has in its files; not in etcd, but for the first two. */
+	char *hostname; /* NULL: not told */
+	struct model_port *expose;
+	size_t n_expose;
+	struct strv links; /* "NAME:ALIAS" */
+	struct strv dns, dns_search,
+		dns_options; /* --dns, ...: for its resolv.conf and its questions */
+	struct strv extra_hosts; /* "NAME:ADDRESS" */
 	int32_t gw_priority; /* of its network for the default route: the highest wins */
 	bool defer_egress; /* further networks follow: no way out yet */
 	int64_t endpoint_rev, addr4_rev,

@@ -103,10 +103,19 @@ struct model_publish {
 	uint16_t host_port; /* never 0 in a record: chosen before */
 	uint16_t port;
 };
+#define MODEL_EXPOSE_MAX 256 /* declared ports of one endpoint */
+/* A port that the container says it serves; found by SRV. */
+struct model_port {
+	uint8_t proto; /* IPPROTO_TCP, _UDP, _SCTP */
+	uint16_t port;
+};
 struct model_endpoint {
 	struct id id, network, node;
 	char *name;
+	char *hostname; /* of the container, found by it too; NULL: not told */
 	struct strv aliases;
+	struct model_port *expose;
+	size_t n_expose;
 	char *sandbox; /* id of what the endpoint is in; endpoints of one sandbox share it */
 	struct mac mac;
 	struct ip ip4, ip6; /* ip6 unset where the network has none */

@@ -27,12 +27,13 @@ ARROWS = [
 
 # No IO, clock, globals or logs: DESIGN.md §2. Their headers too.
 PURE = re.compile(
-    r"(store/(model|etcd_json)|ipam/(pool|subnet)|overlay/(state|diff)|agent/(compile|netopt|sandbox))"
+    r"(store/(model|etcd_json)|ipam/(pool|subnet)|overlay/(state|diff)|agent/(compile|netopt|sandbox)"
+    r"|agent/dns/(zone|dns_client|dns_wire|dns_cache|resolv_conf))"
     r"(_[a-z0-9_]+)?\.[ch]$"
 )
 PURE_SYSTEM = re.compile(
     r"(assert|ctype|errno|inttypes|limits|math|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings"
-    r"|arpa/inet|net/if|net/ethernet|netinet/in|sys/socket|sys/types|cjson/cJSON|uthash|utlist|utarray)\.h$"
+    r"|arpa/inet|net/if|net/ethernet|netinet/in|sys/socket|sys/types|cjson/cJSON|ldns/[a-z]+|uthash|utlist|utarray)\.h$"
 )
 
 # A library stays behind the few files that wrap it: (headers, files that may include them).
@@ -45,6 +46,7 @@ WRAPPED = [
     (r"sqlite3\.h", r"store/local"),
     (r"curl/", r"store/|agent/"),
     (r"uv\.h", r"store/|ipam/claim|overlay/|agent/"),
+    (r"ldns/", r"agent/dns/dns_wire"),
     (r"microhttpd\.h", r"agent/"),
     (r"systemd/", r"agent/"),
     (r"cyaml/", r"agent/"),

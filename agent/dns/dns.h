@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * dns - the node's name server: what comes in (dns_listen), who asks (dns_client), what is ours (zone), and the rest (dns_forward).
+ *
+ * A question is answered only to an address of one of our networks that asks on that network. A client that no network leads out is never
+ * forwarded for: what is not ours it is refused.
+ */
+#pragma once
+#include "agent/dns/dns_client.h"
+#include "agent/dns/dns_forward.h"
+#include "agent/dns/dns_listen.h"
+#include "agent/dns/zone.h"
+
+#define DNS_TTL_DEFAULT 5 /* seconds */
+#define DNS_TTL_MAX 3600
+
+struct dns;
+struct dns_config {
+	uv_loop_t *loop;
+	const char *domain;
+	uint32_t ttl_s;
+	size_t cache_bytes;
+};
+struct dns *dns_new(const struct dns_config *c);
+/** dns_close() - memory goes when the loop has run. */
+void dns_close(struct dns *d);
+/* To be fed by the wiring; never NULL. */
+struct zone *dns_zone(struct dns *d);
+struct dns_clients *dns_clients(struct dns *d);
+struct dns_forward *dns_forward(struct dns *d);
+struct dns_listen *dns_listen(struct dns *d);
+
+/* A question as `ovlctl dns query` asks it: as @client would be told. */
+struct dns_told {
+	const uint8_t *pkt; /* the answer; borrowed */
+	size_t len;
+	bool ours; /* the zone's */
+	struct zone_answer zone; /* ours: why; without its records */
+	struct dns_forward_how how; /* not ours */
+	bool refused; /* not ours, and the client has no way out */
+};
+typedef void (*dns_told_fn)(void *user, const struct dns_told *t);
+/** dns_ask() - @fn exactly once, also from inside. Return: 0, -EINVAL: @name is no domain name, -EBUSY. */
+int dns_ask(struct dns *d, const struct dns_client *client, const char *name, uint16_t type,
+	    dns_told_fn fn, void *user, struct err *e);
+
+struct dns_stats {
+	uint64_t questions, ours, forwarded, refused, bad,
+		strangers; /* strangers: dropped, no client of ours */
+	struct zone_stats zone;
+	struct dns_forward_stats forward;
+	struct dns_listen_stats listen;
+};
+void dns_stats(const struct dns *d, struct dns_stats *ret);
