@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+ovl_unit_test(NAME test_resolv_conf SOURCES test_resolv_conf.c LIBS ovl_dns_pure ovl_base)
