@@ -110,6 +110,9 @@ struct model_endpoint ep_model(const struct ep *ep)
 		.network = r->network,
 		.node = ep->es->d.self,
 		.name = r->name,
+		.hostname = r->hostname,
+		.expose = r->expose,
+		.n_expose = r->n_expose,
 		.aliases = r->aliases,
 		.sandbox = r->sandbox,
 		.mac = r->mac,
@@ -285,6 +288,17 @@ void endpoint_each(struct endpoints *es, void (*fn)(void *user, const struct loc
 
 	HASH_ITER(hh, es->table, ep, tmp)
 		fn(user, ep->row);
+}
+
+void endpoints_running(struct endpoints *es, const struct state_target *t,
+		       void (*fn)(void *user, const struct local_endpoint *ep), void *user)
+{
+	struct ep *ep, *tmp;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase == EP_RUNNING && (!t || ep_at(ep, t)))
+			fn(user, ep->row);
+	}
 }
 
 const struct local_endpoint *endpoint_get(struct endpoints *es, struct id id)

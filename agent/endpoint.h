@@ -42,6 +42,10 @@ struct endpoints_deps {
 	int64_t (*lease)(void *user); /* the node's address lease, 0 while there is none */
 	uint32_t (*mtu)(void *user); /* of the underlay, 0 while unknown */
 	target_run_fn run_pid; /* names of run containers */
+	/* One is in the kernel (or made again, with other addresses), or leaves; may be NULL, and so may: */
+	void (*endpoint)(void *user, const struct local_endpoint *row, bool gone);
+	/* All that follows from it in its namespace is done too; before the connect is answered. Not while further networks are to follow. */
+	void (*sandbox)(void *user, const struct state_target *t);
 	void *user;
 };
 struct endpoint_request {
@@ -57,6 +61,12 @@ struct endpoint_request {
 	size_t n_publish;
 	int32_t gw_priority;
 	bool more; /* further networks follow: leave the way out to the last of them */
+	/* Names; borrowed, as in struct local_endpoint. */
+	const char *hostname; /* NULL: not told */
+	const struct model_port *expose;
+	size_t n_expose;
+	struct strv links; /* "NAME:ALIAS" */
+	struct strv dns, dns_search, dns_options, extra_hosts;
 };
 struct endpoints *endpoints_new(const struct endpoints_deps *d);
 /** endpoints_load() - rows of SQLite; the dead ones are withdrawn, the others known at once. Before reconcile_start(). */
@@ -83,6 +93,9 @@ void endpoint_drop_target(struct endpoints *es, const struct local_target *t);
 /** endpoint_each() - all local ones, any state. */
 void endpoint_each(struct endpoints *es, void (*fn)(void *user, const struct local_endpoint *ep),
 		   void *user);
+/** endpoints_running() - those in the kernel; of the namespace @t (by dev and ino), NULL: of each. */
+void endpoints_running(struct endpoints *es, const struct state_target *t,
+		       void (*fn)(void *user, const struct local_endpoint *ep), void *user);
 const struct local_endpoint *endpoint_get(struct endpoints *es, struct id id);
 size_t endpoint_count(const struct endpoints *es);
 

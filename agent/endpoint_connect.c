@@ -73,6 +73,8 @@ int ep_make(struct ep *ep, struct err *e)
 		r = key ? reconcile_now(ep->es->d.reconcile, key, &ep->row->id, e) :
 			  err_set(e, -ENOENT, "the network is gone");
 	ep->attaching = false;
+	if (r == 0 && ep->es->d.endpoint)
+		ep->es->d.endpoint(ep->es->d.user, ep->row, false);
 	return r;
 }
 
@@ -83,6 +85,8 @@ void ep_finish(struct ep *ep)
 
 	log_info("endpoint connected", "name=%s address=%s ifname=%s", ep->row->name,
 		 ip_format(ep->row->ip4, ip), ep->row->ifname);
+	if (!ep->row->defer_egress && ep->es->d.sandbox)
+		ep->es->d.sandbox(ep->es->d.user, &ep->target);
 	ep_answer(&ep->connects, 0, ep->row, &none);
 	ep_event(ep, "connect");
 }
@@ -196,6 +200,46 @@ static int check_mtu(struct endpoints *es, const struct model_network *net, stru
 	return 0;
 }
 
+/* "NAME:ALIAS" */
+static void check_link(const char *link, struct err *e)
+{
+	const char *colon = strchr(link, ':');
+	_cleanup_free_ char *name = mem_strndup(link, colon ? (size_t)(colon - link) : 0);
+	struct err one = { 0 };
+
+	if (!colon)
+		err_set(&one, -EINVAL, "link: \"%s\" is not NAME:ALIAS", link);
+	else if (model_name_check("link: name", name, &one) == 0)
+		model_name_check("link: alias", colon + 1, &one);
+	if (one.code < 0)
+		err_add(e, one.code, "%s", one.text);
+}
+
+static void check_more_names(const struct endpoint_request *req, struct err *e)
+{
+	const struct {
+		const char *what;
+		size_t n, max;
+	} bounds[] = {
+		{ "exposed ports", req->n_expose, MODEL_EXPOSE_MAX },
+		{ "links", req->links.n, LOCAL_LINKS_MAX },
+		{ "dns servers", req->dns.n, LOCAL_DNS_MAX },
+		{ "search domains", req->dns_search.n, LOCAL_DNS_SEARCH_MAX },
+		{ "dns options", req->dns_options.n, LOCAL_DNS_OPTIONS_MAX },
+		{ "extra hosts", req->extra_hosts.n, LOCAL_HOSTS_MAX },
+	};
+	struct err one = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+		if (bounds[i].n > bounds[i].max)
+			err_add(e, -EINVAL, "%s: more than %zu", bounds[i].what, bounds[i].max);
+	}
+	if (req->hostname && model_hostname_check("hostname", req->hostname, &one) < 0)
+		err_add(e, one.code, "%s", one.text);
+	for (size_t i = 0; i < req->links.n; i++)
+		check_link(req->links.v[i], e);
+}
+
 static int check_names(const struct endpoint_request *req, struct err *e)
 {
 	struct err one = { 0 };
@@ -216,6 +260,7 @@ static int check_names(const struct endpoint_request *req, struct err *e)
 			req->ifname, IFNAMSIZ - 1);
 	if (!mac_is_zero(req->mac) && !mac_is_usable(req->mac))
 		err_add(e, -EINVAL, "mac: a multicast address cannot be an interface's");
+	check_more_names(req, e);
 	return e->code;
 }
 

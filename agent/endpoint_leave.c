@@ -103,7 +103,11 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 		ep_event(ep, "disconnect");
 	if (was_running)
 		shut_port(ep);
+	if (was_running && es->d.endpoint)
+		es->d.endpoint(es->d.user, ep->row, true);
 	ep_sandbox_left(ep);
+	if (was_running && es->d.sandbox)
+		es->d.sandbox(es->d.user, &ep->target);
 	ep_publish_drop(ep);
 	if (ep->local) {
 		leave_local(ep);

@@ -215,6 +215,11 @@ static int watch(struct kernel *kernel, kernel_event_fn fn, void *user, struct e
 	return r;
 }
 
+int kernel_linux_overlay_fd(struct kernel *k)
+{
+	return kernel_linux_of(k)->nsfd;
+}
+
 int kernel_linux_hold(struct kernel_linux *k, int nsfd, struct err *e)
 {
 	_cleanup_knl_ struct knl_sock *ovl = NULL;

@@ -14,6 +14,8 @@ struct kernel_linux_config {
 /** kernel_linux_new() - opens the sockets it can; the overlay namespace may be absent until ground(). Return: 0, -EPERM ... */
 int kernel_linux_new(uv_loop_t *loop, const struct kernel_linux_config *c, struct kernel **ret,
 		     struct err *e);
+/** kernel_linux_overlay_fd() - the overlay namespace; borrowed, the same until close. -1: ground() has not made it yet. */
+int kernel_linux_overlay_fd(struct kernel *k);
 /** kernel_linux_close() - waits for background deletions (bounded), closes sockets; leaves every kernel object in place. */
 void kernel_linux_close(struct kernel *k, void (*closed)(void *user), void *user);
 /** kernel_linux_reset() - remove every object of ours: links, tables, sysctls recorded, the namespace. For `ovlctl reset`. */
