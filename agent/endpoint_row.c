@@ -153,6 +153,21 @@ static char *port_name(struct id id, const struct netopt *opt, const char *ifnam
 	return mem_strdup(ifname);
 }
 
+static void row_names(struct local_endpoint *row, const struct endpoint_request *req)
+{
+	row->hostname = mem_strdup(req->hostname);
+	if (req->n_expose) {
+		row->expose = mem_dup(req->expose, req->n_expose * sizeof(*req->expose));
+		row->n_expose = req->n_expose;
+	}
+	strv_copy(&row->aliases, &req->aliases);
+	strv_copy(&row->links, &req->links);
+	strv_copy(&row->dns, &req->dns);
+	strv_copy(&row->dns_search, &req->dns_search);
+	strv_copy(&row->dns_options, &req->dns_options);
+	strv_copy(&row->extra_hosts, &req->extra_hosts);
+}
+
 struct local_endpoint *ep_row_new(struct endpoints *es, const struct endpoint_request *req,
 				  const struct model_network *net, struct local_target *t,
 				  char *run_name)
@@ -171,7 +186,7 @@ struct local_endpoint *ep_row_new(struct endpoints *es, const struct endpoint_re
 	row->container_id = mem_strdup(row->sandbox);
 	row->name = req->name ? mem_strdup(req->name) :
 				default_name(&row->target, run_name, row->sandbox);
-	strv_copy(&row->aliases, &req->aliases);
+	row_names(row, req);
 	row->ifname = mem_strdup(req->ifname);
 	row->port = port_name(row->id, &opt, req->ifname);
 	row->mac = req->mac;

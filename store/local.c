@@ -13,7 +13,7 @@
 #include "store/local_db.h"
 
 #define BUSY_MS 200 /* a person's sqlite3 shell may write; longer would hold up the loop */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Identities and addresses as text: the file is to be read with the sqlite3 shell when something is wrong. */
 static const char schema_1[] = "CREATE TABLE value ("
@@ -54,8 +54,11 @@ static const char schema_2[] =
 	"ALTER TABLE endpoint ADD COLUMN gw_priority INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE endpoint ADD COLUMN defer_egress INTEGER NOT NULL DEFAULT 0;";
 
+/* What it is found by and told: JSON (local_endpoint.c). */
+static const char schema_3[] = "ALTER TABLE endpoint ADD COLUMN names TEXT NOT NULL DEFAULT '{}';";
+
 /* From version i to i + 1. */
-static const char *const upgrades[SCHEMA_VERSION] = { schema_1, schema_2 };
+static const char *const upgrades[SCHEMA_VERSION] = { schema_1, schema_2, schema_3 };
 
 /* As mkdir -p; parents get the usual mode, the directory itself 0700. */
 static int make_dir(const char *dir, struct err *e)

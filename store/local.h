@@ -38,6 +38,12 @@ struct local_target {
 	int64_t pid; /* 0: named by path */
 	uint64_t pid_start; /* field 22 of /proc/pid/stat */
 };
+#define LOCAL_LINKS_MAX 64 /* per endpoint, as the following */
+#define LOCAL_DNS_MAX 3
+#define LOCAL_DNS_SEARCH_MAX 32
+#define LOCAL_DNS_OPTIONS_MAX 32
+#define LOCAL_HOSTS_MAX 256
+#define LOCAL_NAMES_TEXT_MAX 1024 /* bytes of one of them */
 struct local_endpoint {
 	struct id id, network;
 	enum local_endpoint_state state;

@@ -10,7 +10,8 @@
 #include "store/local_db.h"
 #include "store/model.h"
 
-#define PUBLISH_TEXT_MAX (1024 * 1024) /* MODEL_PUBLISH_MAX of the longest items */
+#define COLUMN_TEXT_MAX \
+	(1024 * 1024) /* MODEL_PUBLISH_MAX of the longest items; all lists of names are less */
 
 /* Columns in the order of COLUMNS; bound and read by position. */
 enum column {
@@ -40,11 +41,12 @@ enum column {
 	COL_PUBLISH,
 	COL_GW_PRIORITY,
 	COL_DEFER_EGRESS,
+	COL_NAMES,
 };
 #define COLUMNS                                                                                 \
 	"id, network, state, name, aliases, sandbox, ifname, port, mac, ip4, ip6, target_path," \
 	" netns_dev, netns_ino, pid, pid_start, run_name, boot_id, created, container_id,"      \
-	" endpoint_rev, addr4_rev, addr6_rev, publish, gw_priority, defer_egress"
+	" endpoint_rev, addr4_rev, addr6_rev, publish, gw_priority, defer_egress, names"
 
 /* Text columns that are plain strings of the struct. */
 static const struct {
@@ -62,9 +64,26 @@ static const struct {
 	{ COL_CONTAINER_ID, offsetof(struct local_endpoint, container_id) },
 };
 
+/* Lists within the column `names`. */
+static const struct {
+	const char *key;
+	size_t offset, max;
+} lists[] = {
+	{ "links", offsetof(struct local_endpoint, links), LOCAL_LINKS_MAX },
+	{ "dns", offsetof(struct local_endpoint, dns), LOCAL_DNS_MAX },
+	{ "dns-search", offsetof(struct local_endpoint, dns_search), LOCAL_DNS_SEARCH_MAX },
+	{ "dns-options", offsetof(struct local_endpoint, dns_options), LOCAL_DNS_OPTIONS_MAX },
+	{ "extra-hosts", offsetof(struct local_endpoint, extra_hosts), LOCAL_HOSTS_MAX },
+};
+
 static char **text_of(const struct local_endpoint *ep, size_t i)
 {
 	return (char **)((char *)ep + texts[i].offset);
+}
+
+static struct strv *list_of(const struct local_endpoint *ep, size_t i)
+{
+	return (struct strv *)((char *)ep + lists[i].offset);
 }
 
 static char *aliases_text(const struct strv *aliases)
@@ -81,6 +100,20 @@ static char *publish_text(const struct local_endpoint *ep)
 
 	if (ep->n_publish > 0)
 		cJSON_AddItemToObject(j, "publish", model_publish_json(ep->publish, ep->n_publish));
+	return json_print(j);
+}
+
+static char *names_text(const struct local_endpoint *ep)
+{
+	_cleanup_json_ cJSON *j = cJSON_CreateObject();
+
+	json_put_str_opt(j, "hostname", ep->hostname);
+	if (ep->n_expose > 0)
+		cJSON_AddItemToObject(j, "expose", model_expose_json(ep->expose, ep->n_expose));
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+		if (list_of(ep, i)->n > 0)
+			json_put_strv(j, lists[i].key, list_of(ep, i));
+	}
 	return json_print(j);
 }
 
@@ -102,8 +135,9 @@ int local_endpoint_put(struct local *l, const struct local_endpoint *ep, struct 
 {
 	static const char sql[] = "INSERT OR REPLACE INTO endpoint (" COLUMNS ") VALUES (?, ?, ?,"
 				  " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-				  " ?, ?, ?)";
-	_cleanup_free_ char *aliases = aliases_text(&ep->aliases), *publish = publish_text(ep);
+				  " ?, ?, ?, ?)";
+	_cleanup_free_ char *aliases = aliases_text(&ep->aliases), *publish = publish_text(ep),
+			    *names = names_text(ep);
 	char mac[MAC_TEXT_MAX], ip4[IP_TEXT_MAX], ip6[IP_TEXT_MAX];
 	sqlite3_stmt *s = local_db_stmt(l, sql, e);
 
@@ -128,6 +162,7 @@ int local_endpoint_put(struct local *l, const struct local_endpoint *ep, struct 
 	local_db_bind_text(s, COL_PUBLISH + 1, publish);
 	local_db_bind_i64(s, COL_GW_PRIORITY + 1, ep->gw_priority);
 	local_db_bind_i64(s, COL_DEFER_EGRESS + 1, ep->defer_egress);
+	local_db_bind_text(s, COL_NAMES + 1, names);
 	return ep->state == LOCAL_INTENDED ? local_db_run(l, s, e) : run_lightly(l, s, e);
 }
 
@@ -182,13 +217,44 @@ static int read_publish(sqlite3_stmt *s, struct local_endpoint *ep, struct err *
 {
 	_cleanup_json_ cJSON *j = NULL;
 	int r = json_parse_object((const char *)sqlite3_column_text(s, COL_PUBLISH),
-				  (size_t)sqlite3_column_bytes(s, COL_PUBLISH), PUBLISH_TEXT_MAX,
-				  &j, e);
+				  (size_t)sqlite3_column_bytes(s, COL_PUBLISH), COLUMN_TEXT_MAX, &j,
+				  e);
 
 	if (r == 0)
 		r = model_publish_parse(json_get(j, "publish"), &ep->publish, &ep->n_publish, e);
 	if (r < 0)
 		err_prefix(e, "endpoint %s", (const char *)sqlite3_column_text(s, COL_ID));
+	return r;
+}
+
+static int take_names(const cJSON *j, struct local_endpoint *ep, struct err *e)
+{
+	const char *hostname = NULL;
+	int r = json_get_str(j, "hostname", MODEL_HOSTNAME_MAX, &hostname, e);
+
+	if (r == 0 && hostname)
+		r = model_hostname_check("hostname", hostname, e);
+	if (r == 0)
+		r = model_expose_parse(j, "expose", &ep->expose, &ep->n_expose, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++)
+		r = json_get_strv(j, lists[i].key, lists[i].max, LOCAL_NAMES_TEXT_MAX,
+				  list_of(ep, i), e);
+	if (r == 0)
+		ep->hostname = mem_strdup(hostname);
+	return r;
+}
+
+static int read_names(sqlite3_stmt *s, struct local_endpoint *ep, struct err *e)
+{
+	_cleanup_json_ cJSON *j = NULL;
+	int r = json_parse_object((const char *)sqlite3_column_text(s, COL_NAMES),
+				  (size_t)sqlite3_column_bytes(s, COL_NAMES), COLUMN_TEXT_MAX, &j,
+				  e);
+
+	if (r == 0)
+		r = take_names(j, ep, e);
+	if (r < 0)
+		err_prefix(e, "endpoint %s: names", (const char *)sqlite3_column_text(s, COL_ID));
 	return r;
 }
 
@@ -200,6 +266,8 @@ static int read_row(sqlite3_stmt *s, struct local_endpoint *ep, struct err *e)
 		r = read_aliases(s, ep, e);
 	if (r == 0)
 		r = read_publish(s, ep, e);
+	if (r == 0)
+		r = read_names(s, ep, e);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*text_of(ep, i) = local_db_text(s, (int)texts[i].column);
 	ep->target.netns_dev = (uint64_t)sqlite3_column_int64(s, COL_NETNS_DEV);
@@ -244,6 +312,10 @@ struct local_endpoint *local_endpoint_dup(const struct local_endpoint *ep)
 	strv_copy(&c->aliases, &ep->aliases);
 	c->publish = ep->n_publish ? mem_dup(ep->publish, ep->n_publish * sizeof(*ep->publish)) :
 				     NULL;
+	c->hostname = mem_strdup(ep->hostname);
+	c->expose = ep->n_expose ? mem_dup(ep->expose, ep->n_expose * sizeof(*ep->expose)) : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strv_copy(list_of(c, i), list_of(ep, i));
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*text_of(c, i) = mem_strdup(*text_of(ep, i));
 	return c;
@@ -255,6 +327,10 @@ void local_endpoint_free(struct local_endpoint *ep)
 		return;
 	strv_done(&ep->aliases);
 	free(ep->publish);
+	free(ep->hostname);
+	free(ep->expose);
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strv_done(list_of(ep, i));
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(*text_of(ep, i));
 	free(ep);

@@ -104,6 +104,8 @@ struct model_publish {
 	uint16_t port;
 };
 #define MODEL_EXPOSE_MAX 256 /* declared ports of one endpoint */
+#define MODEL_HOSTNAME_MAX 253 /* what fits into a domain name (RFC 1035 §2.3.4) */
+#define MODEL_LABEL_MAX 63 /* between its dots */
 /* A port that the container says it serves; found by SRV. */
 struct model_port {
 	uint8_t proto; /* IPPROTO_TCP, _UDP, _SCTP */
@@ -135,6 +137,8 @@ struct model_address {
 
 /** model_name_check() - Docker's rule [A-Za-z0-9][A-Za-z0-9_.-]*, 1 to MODEL_NAME_MAX bytes. @what: "network name" for the error. */
 int model_name_check(const char *what, const char *name, struct err *e);
+/** model_hostname_check() - the same characters, 1 to MODEL_HOSTNAME_MAX, none of the parts between dots empty or above MODEL_LABEL_MAX. */
+int model_hostname_check(const char *what, const char *name, struct err *e);
 
 /* Keys. @prefix: e.g. "/ovl/v1", no slash at the end. Results are heap strings. */
 char *model_key_cluster(const char *prefix);
@@ -210,6 +214,14 @@ cJSON *model_publish_json(const struct model_publish *v, size_t n);
 int model_publish_parse(const cJSON *list, struct model_publish **ret, size_t *ret_n,
 			struct err *e);
 const char *model_proto_name(uint8_t proto); /* "tcp", "udp", "sctp" */
+#define MODEL_PORT_TEXT_MAX 16
+bool model_port_eq(struct model_port a, struct model_port b);
+/** model_port_format() - "5000/tcp" */
+const char *model_port_format(struct model_port p, char ret[MODEL_PORT_TEXT_MAX]);
+/** model_expose_json() / model_expose_parse() - a list of "5000/tcp"; @obj's member @field, optional. Return and *ret as model_publish_parse(). */
+cJSON *model_expose_json(const struct model_port *v, size_t n);
+int model_expose_parse(const cJSON *obj, const char *field, struct model_port **ret, size_t *ret_n,
+		       struct err *e);
 /** model_network_subnet_of() - the subnet of @n that holds @ip, NULL if none. */
 const struct model_subnet *model_network_subnet_of(const struct model_network *n, struct ip ip);
 /** model_network_gateway() - first gateway of the family, unset if none. */

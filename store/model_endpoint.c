@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "store/model_json.h"
 
-static const char *const endpoint_fields[] = { "name",	    "aliases", "sandbox", "mac",
-					       "addresses", "node",    "publish", "created" };
+static const char *const endpoint_fields[] = {
+	"name", "hostname",  "aliases", "expose",  "sandbox",
+	"mac",	"addresses", "node",	"publish", "created"
+};
 
 static void put_addresses(cJSON *j, struct ip ip4, struct ip ip6)
 {
@@ -28,8 +30,11 @@ char *model_endpoint_encode(const struct model_endpoint *ep)
 	cJSON *j = cJSON_CreateObject();
 
 	json_put_str(j, "name", ep->name);
+	json_put_str_opt(j, "hostname", ep->hostname);
 	if (ep->aliases.n > 0)
 		json_put_strv(j, "aliases", &ep->aliases);
+	if (ep->n_expose > 0)
+		cJSON_AddItemToObject(j, "expose", model_expose_json(ep->expose, ep->n_expose));
 	json_put_str_opt(j, "sandbox", ep->sandbox);
 	json_put_mac(j, "mac", ep->mac);
 	put_addresses(j, ep->ip4, ep->ip6);
@@ -71,10 +76,27 @@ static int get_addresses(const cJSON *j, struct model_endpoint *ep, struct err *
 	return 0;
 }
 
+static int get_hostname(const cJSON *j, struct model_endpoint *ep, struct err *e)
+{
+	const char *s = NULL;
+	int r = json_get_str(j, "hostname", MODEL_HOSTNAME_MAX, &s, e);
+
+	if (r < 0 || !s)
+		return r;
+	r = model_hostname_check("hostname", s, e);
+	if (r == 0)
+		ep->hostname = mem_strdup(s);
+	return r;
+}
+
 static int endpoint_fill(const cJSON *j, struct model_endpoint *ep, struct err *e)
 {
 	int r = model_json_name(j, "name", &ep->name, e);
 
+	if (r == 0)
+		r = get_hostname(j, ep, e);
+	if (r == 0)
+		r = model_expose_parse(j, "expose", &ep->expose, &ep->n_expose, e);
 	if (r == 0)
 		r = json_get_strv(j, "aliases", MODEL_ALIASES_MAX, MODEL_NAME_MAX, &ep->aliases, e);
 	for (size_t i = 0; r == 0 && i < ep->aliases.n; i++)
@@ -126,6 +148,8 @@ struct model_endpoint *model_endpoint_dup(const struct model_endpoint *ep)
 	c->name = mem_strdup(ep->name);
 	c->aliases = (struct strv){ 0 };
 	strv_copy(&c->aliases, &ep->aliases);
+	c->hostname = mem_strdup(ep->hostname);
+	c->expose = ep->n_expose ? mem_dup(ep->expose, ep->n_expose * sizeof(*ep->expose)) : NULL;
 	c->sandbox = mem_strdup(ep->sandbox);
 	c->created = mem_strdup(ep->created);
 	c->publish = ep->n_publish ? mem_dup(ep->publish, ep->n_publish * sizeof(*ep->publish)) :
@@ -139,7 +163,9 @@ void model_endpoint_free(struct model_endpoint *ep)
 	if (!ep)
 		return;
 	free(ep->name);
+	free(ep->hostname);
 	strv_done(&ep->aliases);
+	free(ep->expose);
 	free(ep->sandbox);
 	free(ep->created);
 	free(ep->publish);

@@ -126,6 +126,67 @@ static void bad_requests_leave_nothing(void **state)
 	}
 }
 
+static void names_go_into_the_row(void **state)
+{
+	static const struct model_port ports[] = { { IPPROTO_TCP, 5000 }, { IPPROTO_UDP, 53 } };
+	char *links[] = { "db:redis" }, *dns[] = { "10.0.0.53" }, *hosts[] = { "router:10.0.0.1" };
+	struct lab *w = *state;
+	const struct local_endpoint *row;
+
+	lab_ask(w, LAB_BRIDGE, "1",
+		(struct endpoint_request){ .hostname = "box.example",
+					   .expose = ports,
+					   .n_expose = 2,
+					   .links = { links, 1 },
+					   .dns = { dns, 1 },
+					   .dns_search = { hosts, 1 },
+					   .dns_options = { dns, 1 },
+					   .extra_hosts = { hosts, 1 } });
+	assert_int_equal(w->a.status, 0);
+	row = lab_of(w, LAB_BRIDGE, "1");
+	assert_string_equal(row->hostname, "box.example");
+	assert_int_equal(row->n_expose, 2);
+	assert_true(model_port_eq(row->expose[1], ports[1]));
+	assert_true(strv_has(&row->links, "db:redis"));
+	assert_true(strv_has(&row->dns, "10.0.0.53"));
+	assert_true(strv_has(&row->dns_search, "router:10.0.0.1"));
+	assert_true(strv_has(&row->dns_options, "10.0.0.53"));
+	assert_true(strv_has(&row->extra_hosts, "router:10.0.0.1"));
+}
+
+static void bad_names_are_refused(void **state)
+{
+	static const struct {
+		const char *hostname, *link, *why;
+		size_t dns;
+	} cases[] = {
+		{ .hostname = "a b", .why = "hostname: \"a b\"" },
+		{ .hostname = "a..b", .why = "hostname: " },
+		{ .link = "db", .why = "link: \"db\" is not NAME:ALIAS" },
+		{ .link = "d b:x", .why = "link: name: \"d b\"" },
+		{ .link = "db:", .why = "link: alias: empty" },
+		{ .link = "db:x:y", .why = "link: alias: \"x:y\"" },
+		{ .dns = LOCAL_DNS_MAX + 1, .why = "dns servers: more than 3" },
+	};
+	struct lab *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct endpoint_request req = { .hostname = cases[i].hostname };
+
+		if (cases[i].link)
+			strv_add(&req.links, cases[i].link);
+		for (size_t k = 0; k < cases[i].dns; k++)
+			strv_add(&req.dns, "10.0.0.1");
+		lab_ask(w, LAB_BRIDGE, "1", req);
+		strv_done(&req.links);
+		strv_done(&req.dns);
+		assert_int_equal(w->a.status, -EINVAL);
+		if (!strstr(w->a.why, cases[i].why))
+			fail_msg("no \"%s\" in \"%s\"", cases[i].why, w->a.why);
+		assert_int_equal(lab_rows(w), 0);
+	}
+}
+
 static void a_full_network_says_so(void **state)
 {
 	struct lab *w = *state;
@@ -612,6 +673,8 @@ int main(void)
 		T(addresses_are_handed_out_in_turn),
 		T(bad_requests_leave_nothing),
 		T(a_full_network_says_so),
+		T(names_go_into_the_row),
+		T(bad_names_are_refused),
 		T(overlapping_networks_are_not_joined),
 		T(a_port_that_fails_leaves_nothing),
 		T(a_device_on_a_parent_has_neither_bridge_nor_egress),

@@ -125,11 +125,29 @@ static void fill(struct local_endpoint *ep)
 	ip_parse("fd00::2", &ep->ip6, NULL);
 	strv_add(&ep->aliases, "web \"quoted\"");
 	strv_add(&ep->aliases, "www");
+	ep->hostname = (char *)"c1.example";
+	ep->n_expose = 2;
+	ep->expose = mem_alloc_array(2, sizeof(*ep->expose));
+	ep->expose[0] = (struct model_port){ IPPROTO_TCP, 5000 };
+	ep->expose[1] = (struct model_port){ IPPROTO_UDP, 53 };
+	strv_add(&ep->links, "db:redis");
+	strv_add(&ep->links, "web:web");
+	strv_add(&ep->dns, "10.0.0.53");
+	strv_add(&ep->dns, "[fd00::53]:5353");
+	strv_add(&ep->dns_search, "example.org");
+	strv_add(&ep->dns_options, "ndots:2");
+	strv_add(&ep->extra_hosts, "router:10.0.0.1");
 }
 
 static void fill_done(struct local_endpoint *ep)
 {
 	strv_done(&ep->aliases);
+	strv_done(&ep->links);
+	strv_done(&ep->dns);
+	strv_done(&ep->dns_search);
+	strv_done(&ep->dns_options);
+	strv_done(&ep->extra_hosts);
+	free(ep->expose);
 	free(ep->publish);
 }
 
@@ -170,6 +188,15 @@ static void test_endpoint(void **state)
 	assert_memory_equal(got->publish, ep.publish, 2 * sizeof(*ep.publish));
 	assert_int_equal(got->gw_priority, -7);
 	assert_true(got->defer_egress);
+	assert_string_equal(got->hostname, "c1.example");
+	assert_int_equal(got->n_expose, 2);
+	assert_true(model_port_eq(got->expose[0], ep.expose[0]));
+	assert_true(model_port_eq(got->expose[1], ep.expose[1]));
+	assert_true(strv_eq(&got->links, &ep.links));
+	assert_true(strv_eq(&got->dns, &ep.dns));
+	assert_true(strv_eq(&got->dns_search, &ep.dns_search));
+	assert_true(strv_eq(&got->dns_options, &ep.dns_options));
+	assert_true(strv_eq(&got->extra_hosts, &ep.extra_hosts));
 	local_endpoint_free(got);
 	got = NULL;
 	assert_int_equal(local_endpoint_del(l, ep.id, NULL), 0);
@@ -202,6 +229,41 @@ static void test_endpoint_bad_row(void **state)
 	assert_int_equal(local_endpoint_each(l, count_endpoint, &n, &e), -EINVAL);
 	assert_int_equal(n, 1);
 	assert_non_null(strstr(e.text, "state 9"));
+	fill_done(&ep);
+	local_close(l);
+}
+
+/* What was written into the column by hand is looked at. */
+static void test_endpoint_bad_names(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "x", "names" },
+		{ "{\"hostname\":\"a b\"}", "names: hostname: \"a b\"" },
+		{ "{\"expose\":[\"80\"]}", "names: expose[0]: " },
+		{ "{\"links\":1}", "names: links: not a list" },
+		{ "{\"dns\":[\"1\",\"2\",\"3\",\"4\"]}", "names: dns: " },
+	};
+	_cleanup_free_ char *path = mem_printf("%s/state.db", (char *)*state);
+	struct local *l = open_dir(*state);
+	struct local_endpoint ep;
+	sqlite3 *db;
+
+	fill(&ep);
+	assert_int_equal(local_endpoint_put(l, &ep, NULL), 0);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *sql = sqlite3_mprintf("UPDATE endpoint SET names = %Q", bad[i][0]);
+		struct err e = { 0 };
+		int n = 0;
+
+		assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		sqlite3_free(sql);
+		assert_int_equal(local_endpoint_each(l, count_endpoint, &n, &e), -EINVAL);
+		assert_int_equal(n, 0);
+		if (!strstr(e.text, bad[i][1]))
+			fail_msg("no \"%s\" in \"%s\"", bad[i][1], e.text);
+	}
+	sqlite3_close(db);
 	fill_done(&ep);
 	local_close(l);
 }
@@ -354,8 +416,11 @@ static void test_upgrade(void **state)
 	assert_int_equal(got->n_publish, 0);
 	assert_int_equal(got->gw_priority, 0);
 	assert_false(got->defer_egress);
+	assert_null(got->hostname);
+	assert_int_equal(got->n_expose + got->links.n + got->dns.n + got->extra_hosts.n, 0);
 	/* The row takes what is new. */
 	got->gw_priority = 3;
+	strv_add(&got->links, "db:redis");
 	assert_int_equal(local_endpoint_put(l, got, NULL), 0);
 	local_endpoint_free(got);
 	assert_int_equal(local_network_put(l, (struct id){ { 0xaa } }, "{}", NULL), 0);
@@ -369,6 +434,43 @@ static void test_upgrade(void **state)
 	rows = (struct rows){ 0 };
 	assert_int_equal(local_network_each(l, add_network, &rows, NULL), 0);
 	assert_int_equal(rows.n, 1);
+	local_close(l);
+}
+
+/* What version 2 added. */
+static const char schema_2[] =
+	"CREATE TABLE network (id TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"ALTER TABLE endpoint ADD COLUMN publish TEXT NOT NULL DEFAULT '{}';"
+	"ALTER TABLE endpoint ADD COLUMN gw_priority INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE endpoint ADD COLUMN defer_egress INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE endpoint SET gw_priority = 7;"
+	"PRAGMA user_version = 2;";
+
+static void test_upgrade_2(void **state)
+{
+	_cleanup_free_ char *path = mem_printf("%s/state.db", (char *)*state);
+	struct local_endpoint *got = NULL;
+	struct local *l;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, old_schema, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, schema_2, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	l = open_dir(*state);
+	assert_int_equal(local_endpoint_each(l, keep, &got, NULL), 0);
+	assert_non_null(got);
+	assert_int_equal(got->gw_priority, 7);
+	assert_null(got->hostname);
+	got->hostname = mem_strdup("box");
+	assert_int_equal(local_endpoint_put(l, got, NULL), 0);
+	local_endpoint_free(got);
+	got = NULL;
+	local_close(l);
+	l = open_dir(*state);
+	assert_int_equal(local_endpoint_each(l, keep, &got, NULL), 0);
+	assert_string_equal(got->hostname, "box");
+	local_endpoint_free(got);
 	local_close(l);
 }
 
@@ -441,9 +543,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_values),	  T(test_lock),	   T(test_endpoint), T(test_endpoint_bad_row),
-		T(test_snapshot), T(test_run),	   T(test_wipe),     T(test_damaged),
-		T(test_newer),	  T(test_network), T(test_upgrade),
+		T(test_values),
+		T(test_lock),
+		T(test_endpoint),
+		T(test_endpoint_bad_row),
+		T(test_snapshot),
+		T(test_run),
+		T(test_wipe),
+		T(test_damaged),
+		T(test_newer),
+		T(test_network),
+		T(test_upgrade),
+		T(test_upgrade_2),
+		T(test_endpoint_bad_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #define P "/ovl/v1"
@@ -240,12 +241,18 @@ static void test_publish(void **state)
 	assert_int_equal(n, 0);
 }
 
-/* The record stays one that every node reads, whatever is published. */
+/* The record stays one that every node reads, whatever is published and declared. */
 static void test_publish_many(void **state)
 {
 	struct model_publish v[MODEL_PUBLISH_MAX] = { 0 };
-	struct model_endpoint ep = { .name = (char *)"c1", .ip4 = ip_v4(0x0a000002), .publish = v };
+	struct model_port ports[MODEL_EXPOSE_MAX];
+	struct model_endpoint ep = { .name = (char *)"c1",
+				     .ip4 = ip_v4(0x0a000002),
+				     .publish = v,
+				     .expose = ports,
+				     .n_expose = MODEL_EXPOSE_MAX };
 	_cleanup_model_endpoint_ struct model_endpoint *got = NULL;
+	char alias[MODEL_NAME_MAX + 1], hostname[MODEL_HOSTNAME_MAX + 1];
 	_cleanup_free_ char *text = NULL;
 
 	(void)state;
@@ -255,9 +262,21 @@ static void test_publish_many(void **state)
 		v[i] = (struct model_publish){ IPPROTO_SCTP, { 0 }, (uint16_t)(i * 2 + 1), 65535 };
 		ip_parse("fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", &v[i].host_ip, NULL);
 	}
+	memset(alias, 'a', sizeof(alias));
+	alias[MODEL_NAME_MAX] = '\0';
+	for (size_t i = 0; i < MODEL_ALIASES_MAX; i++)
+		strv_add(&ep.aliases, alias);
+	for (size_t i = 0; i < MODEL_EXPOSE_MAX; i++)
+		ports[i] = (struct model_port){ IPPROTO_SCTP, 65535 };
+	for (size_t i = 0; i < sizeof(hostname); i++)
+		hostname[i] = i % 2 ? '.' : 'a';
+	hostname[MODEL_HOSTNAME_MAX] = '\0';
+	ep.hostname = hostname;
 	text = model_endpoint_encode(&ep);
 	assert_int_equal(model_endpoint_decode(P, EP_KEY, text, strlen(text), &got, NULL), 0);
 	assert_int_equal(got->n_publish, MODEL_PUBLISH_ITEMS_MAX);
+	assert_int_equal(got->n_expose, MODEL_EXPOSE_MAX);
+	strv_done(&ep.aliases);
 }
 
 static void test_size(void **state)
@@ -277,7 +296,8 @@ static void test_size(void **state)
 static void test_endpoint(void **state)
 {
 	static const char text[] =
-		"{\"name\":\"c1\",\"aliases\":[\"web\",\"www\"],\"sandbox\":\"box1\",\"mac\":\"02:42:0a:00:00:02\","
+		"{\"name\":\"c1\",\"hostname\":\"c1.example\",\"aliases\":[\"web\",\"www\"],"
+		"\"expose\":[\"5000/tcp\",\"53/udp\",\"65535/sctp\"],\"sandbox\":\"box1\",\"mac\":\"02:42:0a:00:00:02\","
 		"\"addresses\":[\"10.0.0.2\",\"fd00::2\"],\"node\":\"" C64
 		"\",\"publish\":[{\"proto\":\"tcp\",\"host\":8080,\"port\":80}],"
 		"\"created\":\"2026-11-21T09:30:00Z\",\"ports\":[\"80/tcp\"]}";
@@ -289,11 +309,16 @@ static void test_endpoint(void **state)
 	assert_true(strv_has(&ep->aliases, "www"));
 	assert_true(ip_eq(ep->ip4, ip_v4(0x0a000002)));
 	assert_int_equal(ep->ip6.family, AF_INET6);
+	assert_string_equal(ep->hostname, "c1.example");
+	assert_int_equal(ep->n_expose, 3);
+	assert_true(model_port_eq(ep->expose[1], (struct model_port){ IPPROTO_UDP, 53 }));
 	dup = model_endpoint_dup(ep);
 	again = model_endpoint_encode(dup);
 	assert_string_equal(again, text);
 	assert_int_equal(model_endpoint_decode(P, EP_KEY, EP(""), strlen(EP("")), &small, NULL), 0);
 	assert_null(small->sandbox);
+	assert_null(small->hostname);
+	assert_null(small->expose);
 	assert_int_equal(small->aliases.n, 0);
 	assert_int_equal(small->ip6.family, 0);
 }
@@ -317,6 +342,19 @@ static void test_endpoint_bad(void **state)
 		  "node: missing" },
 		{ EP(",\"aliases\":[\"a b\"]"), "aliases: \"a b\"" },
 		{ EP(",\"aliases\":\"a\""), "aliases: not a list" },
+		{ EP(",\"hostname\":7"), "hostname: not a string" },
+		{ EP(",\"hostname\":\"\""), "hostname: empty" },
+		{ EP(",\"hostname\":\"a b\""), "hostname: \"a b\"" },
+		{ EP(",\"hostname\":\"a..b\""), "hostname: \"a..b\": between dots" },
+		{ EP(",\"expose\":\"80/tcp\""), "expose: not a list" },
+		{ EP(",\"expose\":[80]"), "expose" },
+		{ EP(",\"expose\":[\"80/tcp\",\"0/tcp\"]"),
+		  "expose[1]: \"0/tcp\" is not PORT/tcp" },
+		{ EP(",\"expose\":[\"65536/tcp\"]"), "expose[0]: " },
+		{ EP(",\"expose\":[\"80\"]"), "expose[0]: " },
+		{ EP(",\"expose\":[\"80/icmp\"]"), "expose[0]: " },
+		{ EP(",\"expose\":[\"080/tcp\"]"), "expose[0]: " },
+		{ EP(",\"expose\":[\"80-81/tcp\"]"), "expose[0]: " },
 		{ EP(",\"publish\":{}"), "publish: not a list" },
 		{ EP(",\"publish\":[1]"), "publish[0].item: not an object" },
 		{ EP(",\"publish\":[{\"proto\":\"icmp\"}]"), "publish[0].proto: \"icmp\"" },
@@ -349,6 +387,54 @@ static void test_endpoint_bad(void **state)
 	assert_int_equal(model_endpoint_decode(P, NET_KEY, EP(""), strlen(EP("")),
 					       &(struct model_endpoint *){ 0 }, NULL),
 			 -EINVAL);
+}
+
+static void test_hostname(void **state)
+{
+	static const char *const good[] = { "a", "0", "c1", "web-1.example_2.org", "A.b" };
+	static const char *const bad[] = { "",	  ".",	"a.",  ".a",  "-a",	 "_a",
+					   "a b", "a/", "a:b", "a\n", "\xc3\xa4" };
+	char text[MODEL_HOSTNAME_MAX + 2];
+	struct err e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_int_equal(model_hostname_check("hostname", good[i], NULL), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(model_hostname_check("hostname", bad[i], &e), -EINVAL);
+		assert_ptr_equal(strstr(e.text, "hostname: "), e.text);
+	}
+	memset(text, 'a', sizeof(text));
+	text[MODEL_LABEL_MAX] = '\0';
+	assert_int_equal(model_hostname_check("hostname", text, NULL), 0);
+	text[MODEL_LABEL_MAX] = 'a';
+	text[MODEL_LABEL_MAX + 1] = '\0';
+	assert_int_equal(model_hostname_check("hostname", text, NULL), -EINVAL);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = i % 2 ? '.' : 'a';
+	text[MODEL_HOSTNAME_MAX] = '\0';
+	assert_int_equal(model_hostname_check("hostname", text, NULL), 0);
+	memcpy(text + MODEL_HOSTNAME_MAX, "a", 2);
+	assert_int_equal(model_hostname_check("hostname", text, NULL), -EINVAL);
+}
+
+/* As many as there may be, and one more. */
+static void test_expose_many(void **state)
+{
+	for (size_t n = MODEL_EXPOSE_MAX; n <= MODEL_EXPOSE_MAX + 1; n++) {
+		_cleanup_json_ cJSON *j = cJSON_CreateObject();
+		_cleanup_free_ struct model_port *v = mem_alloc_array(n, sizeof(*v));
+		_cleanup_free_ struct model_port *got = NULL;
+		size_t n_got = 0;
+
+		for (size_t i = 0; i < n; i++)
+			v[i] = (struct model_port){ IPPROTO_SCTP, (uint16_t)(UINT16_MAX - i) };
+		cJSON_AddItemToObject(j, "expose", model_expose_json(v, n));
+		assert_int_equal(model_expose_parse(j, "expose", &got, &n_got, NULL),
+				 n > MODEL_EXPOSE_MAX ? -EINVAL : 0);
+		assert_int_equal(n_got, n > MODEL_EXPOSE_MAX ? 0 : n);
+	}
+	(void)state;
 }
 
 static void test_node(void **state)
@@ -463,6 +549,8 @@ int main(void)
 		cmocka_unit_test(test_network_local_bad),
 		cmocka_unit_test(test_publish),
 		cmocka_unit_test(test_publish_many),
+		cmocka_unit_test(test_hostname),
+		cmocka_unit_test(test_expose_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
