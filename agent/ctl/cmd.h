@@ -10,6 +10,7 @@ extern const struct ctl_command cmd_connect[]; /* network connect, disconnect */
 extern const struct ctl_command cmd_node[];
 extern const struct ctl_command cmd_endpoint[];
 extern const struct ctl_command cmd_cluster[]; /* cluster adopt, reset */
+extern const struct ctl_command cmd_dns[]; /* dns query */
 extern const struct ctl_command cmd_events[];
 extern const struct ctl_command cmd_info[]; /* info, version, log-level */
 extern const struct ctl_command cmd_run[];

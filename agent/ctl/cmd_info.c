@@ -4,6 +4,7 @@
 
 #include "agent/api/body.h"
 #include "agent/ctl/cmd.h"
+#include "agent/ctl/dns_text.h"
 #include "base/mem.h"
 
 #define INFO_WIDTH 24
@@ -104,6 +105,13 @@ static void print_host(const cJSON *j)
 	}
 }
 
+static void print_names(const cJSON *dns)
+{
+	_cleanup_free_ char *lines = dns_text_info(dns, INFO_WIDTH);
+
+	printf("%s", lines);
+}
+
 static void print_surroundings(const cJSON *s)
 {
 	const cJSON *f;
@@ -172,6 +180,7 @@ static void print_info(const cJSON *j)
 	print_cluster(json_get(j, "Cluster"));
 	print_counts(j);
 	print_host(j);
+	print_names(json_get(j, "Dns"));
 	print_surroundings(json_get(j, "Surroundings"));
 	print_conflicts(json_get(j, "Conflicts"));
 	print_reconcile(json_get(j, "Reconcile"));

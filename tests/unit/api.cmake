@@ -9,6 +9,7 @@ foreach(name routes local)
 	ovl_unit_test(NAME test_api_${name} SOURCES test_api_${name}.c api_lab.c api_client.c api_modules.c ${PROJECT_SOURCE_DIR}/agent/events.c
 		LIBS ovl_api_routes ovl_model)
 endforeach()
+ovl_unit_test(NAME test_dns_text SOURCES test_dns_text.c LIBS ovl_ctl)
 # Runs DIR/bin/ovlctl
 ovl_unit_test(NAME test_ctl SOURCES test_ctl.c LIBS ovl_api_server ovl_ctl)
 if(TARGET test_ctl)
