@@ -9,6 +9,7 @@
 #pragma once
 #include <cjson/cJSON.h>
 #include <stdbool.h>
+#include "agent/api/body_names.h"
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/strv.h"
@@ -76,6 +77,7 @@ struct body_connect {
 	struct mac mac; /* zero: from the address */
 	struct body_publishes publish; /* EndpointConfig.Publish */
 	int32_t gw_priority; /* EndpointConfig.GwPriority */
+	struct body_names names; /* EndpointConfig.Hostname, .ExposedPorts, .Links, .Dns, ... */
 	bool more; /* More: further networks follow, the way out comes with the last */
 };
 int body_connect_decode(const cJSON *j, struct body_connect *ret, struct err *e);

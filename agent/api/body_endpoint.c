@@ -67,8 +67,9 @@ static void take_way_out(const cJSON *j, struct body_connect *b, struct err *e)
 
 static void take_endpoint(const cJSON *j, struct body_connect *b, struct err *e)
 {
-	static const char *const known[] = { "IPAMConfig", "Aliases", "MacAddress", "Name",
-					     "IfName",	   "Publish", "GwPriority", NULL };
+	static const char *const known[] = { "IPAMConfig", "Aliases",	      "MacAddress",
+					     "Name",	   "IfName",	      "Publish",
+					     "GwPriority", BODY_NAMES_FIELDS, NULL };
 	static const char *const known_ipam[] = { "IPv4Address", "IPv6Address", NULL };
 	const char *where = "EndpointConfig", *where_ipam = "EndpointConfig.IPAMConfig";
 	const cJSON *ipam = NULL;
@@ -83,6 +84,7 @@ static void take_endpoint(const cJSON *j, struct body_connect *b, struct err *e)
 			b->ifname);
 	take_mac(j, &b->mac, e);
 	take_way_out(j, b, e);
+	body_names_take(j, where, &b->names, e);
 	if (json_get_object(j, "IPAMConfig", &ipam, &one) < 0)
 		err_add(e, -EINVAL, "%s.%s", where, err_text(&one));
 	if (!ipam)
@@ -132,6 +134,7 @@ cJSON *body_connect_encode(const struct body_connect *b)
 		cJSON_AddItemToObject(endpoint, "Publish", body_publishes_encode(&b->publish));
 	if (b->gw_priority)
 		cJSON_AddNumberToObject(endpoint, "GwPriority", b->gw_priority);
+	body_names_put(endpoint, &b->names);
 	if (b->more)
 		json_put_bool(j, "More", true);
 	return j;
@@ -144,6 +147,7 @@ void body_connect_done(struct body_connect *b)
 	free(b->ifname);
 	strv_done(&b->aliases);
 	body_publishes_done(&b->publish);
+	body_names_done(&b->names);
 	*b = (struct body_connect){ 0 };
 }
 

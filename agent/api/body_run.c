@@ -40,6 +40,7 @@ char *run_request_encode(const struct run_request *r)
 		cJSON_AddItemToArray(list, run_network_json(&r->networks[i]));
 	if (r->publish.n > 0)
 		cJSON_AddItemToObject(j, "Publish", body_publishes_encode(&r->publish));
+	body_names_put(j, &r->names);
 	return printed(j);
 }
 
@@ -52,6 +53,7 @@ void run_request_done(struct run_request *r)
 		run_network_done(&r->networks[i]);
 	free(r->networks);
 	body_publishes_done(&r->publish);
+	body_names_done(&r->names);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -99,6 +101,41 @@ static int get_networks(const cJSON *j, struct run_request *q, struct err *e)
 	return 0;
 }
 
+/* Without a network of its own nobody would ask for them; a host name is the UTS namespace's, which only a shared network lacks. */
+static int check_names(const struct run_request *q, struct err *e)
+{
+	const struct body_names *n = &q->names;
+	const struct {
+		const char *field;
+		size_t n;
+	} fields[] = {
+		{ "ExposedPorts", n->n_expose },
+		{ "Links", n->links.n },
+		{ "Dns", n->dns.n },
+		{ "DnsSearch", n->dns_search.n },
+		{ "DnsOptions", n->dns_options.n },
+		{ "ExtraHosts", n->extra_hosts.n },
+		{ "Hostname", q->mode == RUN_SHARED && n->hostname },
+	};
+
+	if (n->hostname && strlen(n->hostname) > RUN_HOSTNAME_MAX)
+		return err_set(e, -EINVAL, "Hostname: longer than %d bytes", RUN_HOSTNAME_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(fields) && q->mode != RUN_OWN; i++) {
+		if (fields[i].n > 0)
+			return err_set(e, -EINVAL, "%s: not possible for Mode %s", fields[i].field,
+				       mode_names[q->mode]);
+	}
+	return 0;
+}
+
+static int get_names(const cJSON *j, struct run_request *q, struct err *e)
+{
+	struct err all = { 0 };
+
+	body_names_take(j, "", &q->names, &all);
+	return all.code < 0 ? err_set(e, all.code, "%s", all.text) : 0;
+}
+
 /* What a mode needs and what it excludes: ovlctl has said it better before. */
 static int check_mode(const struct run_request *q, struct err *e)
 {
@@ -111,7 +148,7 @@ static int check_mode(const struct run_request *q, struct err *e)
 	if (q->publish.n > 0 && q->mode != RUN_OWN)
 		return err_set(e, -EINVAL, "Publish: not possible for Mode %s",
 			       mode_names[q->mode]);
-	return 0;
+	return check_names(q, e);
 }
 
 static int request_fields(const cJSON *j, struct run_request *q, struct err *e)
@@ -131,6 +168,8 @@ static int request_fields(const cJSON *j, struct run_request *q, struct err *e)
 		r = get_networks(j, q, e);
 	if (r == 0 && publish)
 		r = body_publishes_decode(publish, "Publish", &q->publish, e);
+	if (r == 0)
+		r = get_names(j, q, e);
 	return r == 0 ? check_mode(q, e) : r;
 }
 
@@ -162,6 +201,7 @@ cJSON *run_request_connect(const struct run_request *r, size_t index, const char
 		.mac = n->mac,
 		.ifname = n->ifname,
 		.gw_priority = n->gw_priority,
+		.names = r->names,
 		.more = index + 1 < r->n_networks,
 	};
 

@@ -23,6 +23,7 @@
 #define RUN_TEXT_MAX 1024 /* names, paths */
 #define RUN_COMMAND_SHOWN_MAX 4096 /* bytes of the command line that ovld is told */
 #define RUN_STOP_SECONDS_MAX 86400
+#define RUN_HOSTNAME_MAX 64 /* __NEW_UTS_LEN of the kernel */
 
 /*
  * ovlctl to ovl-run: `ovl-run -- CMD...` with the request readable at descriptor RUN_REQUEST_FD and, detached, a pipe for the report at
@@ -54,6 +55,8 @@ struct run_request {
 	struct run_network *networks; /* RUN_OWN: eth0, eth1, ... in this order; at least one */
 	size_t n_networks;
 	struct body_publishes publish; /* RUN_OWN */
+	struct body_names
+		names; /* of the container, told with every network; the host name also with RUN_NONE and RUN_HOST */
 };
 /** run_request_encode() - one line of JSON, heap. */
 char *run_request_encode(const struct run_request *r);
@@ -73,7 +76,7 @@ enum run_mode run_mode_of(const char *text, const char **ret_container);
 /**
  * run_request_connect() - the body (body.h) of POST /networks/{net}/connect for the network at @index; owned by the caller
  *
- * Published ports go with the last one; with those before it is said that more follow: the way out is then the last ethN.
+ * Names go with each. Published ports go with the last one; with those before it is said that more follow: the way out is then the last ethN.
  */
 cJSON *run_request_connect(const struct run_request *r, size_t index, const char *target);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Connect and disconnect of this node's endpoints; and, by force, of those a lost node has left behind. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "agent/api/routes.h"
 #include "agent/api/view.h"
 #include "agent/containers.h"
+#include "agent/dns/resolv_conf.h"
 #include "base/mem.h"
 
 /* ---- connect ---- */
@@ -48,6 +50,69 @@ static bool is_shared(const struct api_context *ctx, struct api_call *call, cons
 	return true;
 }
 
+/* ---- what the names of a body say: their bounds are the body's ---- */
+
+static_assert(BODY_EXPOSE_MAX == MODEL_EXPOSE_MAX && BODY_LINKS_MAX == LOCAL_LINKS_MAX);
+static_assert(BODY_DNS_MAX == LOCAL_DNS_MAX && BODY_DNS_MAX == DNS_SERVERS_MAX);
+static_assert(BODY_DNS_SEARCH_MAX == LOCAL_DNS_SEARCH_MAX &&
+	      BODY_DNS_SEARCH_MAX == RESOLV_SEARCH_MAX);
+static_assert(BODY_DNS_OPTIONS_MAX == LOCAL_DNS_OPTIONS_MAX &&
+	      BODY_DNS_OPTIONS_MAX == RESOLV_OPTIONS_MAX);
+static_assert(BODY_HOSTS_MAX == LOCAL_HOSTS_MAX && BODY_HOSTS_MAX == RESOLV_HOSTS_MAX);
+static_assert(BODY_TEXT_MAX == LOCAL_NAMES_TEXT_MAX);
+
+static int check_server(const char *text, struct err *e)
+{
+	struct dns_server_addr a;
+
+	return resolv_server_parse(text, &a, e);
+}
+
+/* "host-gateway" included, as in Docker. */
+static int check_host(const char *text, struct err *e)
+{
+	_cleanup_free_ char *name = NULL;
+	struct ip ip;
+
+	return resolv_host_parse(text, &name, &ip, e);
+}
+
+static int check_names(const struct body_names *n, struct err *e)
+{
+	const struct {
+		const char *field;
+		const struct strv *list;
+		int (*check)(const char *text, struct err *e);
+	} fields[] = {
+		{ "Dns", &n->dns, check_server },
+		{ "DnsSearch", &n->dns_search, resolv_search_check },
+		{ "DnsOptions", &n->dns_options, resolv_option_check },
+		{ "ExtraHosts", &n->extra_hosts, check_host },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		for (size_t k = 0; k < fields[i].list->n; k++) {
+			struct err one = { 0 };
+
+			if (fields[i].check(fields[i].list->v[k], &one) < 0)
+				r = err_add(e, -EINVAL, "EndpointConfig.%s[%zu]: %s",
+					    fields[i].field, k, err_text(&one));
+		}
+	}
+	return r;
+}
+
+static struct model_port *expose_of(const struct body_names *n)
+{
+	struct model_port *v = mem_alloc_array(n->n_expose + 1, sizeof(*v));
+
+	for (size_t i = 0; i < n->n_expose; i++)
+		v[i] = (struct model_port){ .proto = n->expose[i].proto,
+					    .port = n->expose[i].port };
+	return v;
+}
+
 static struct model_publish *publish_of(const struct body_publishes *p)
 {
 	struct model_publish *v = mem_alloc_array(p->n + 1, sizeof(*v));
@@ -65,6 +130,7 @@ static void connect_to(const struct api_context *ctx, struct api_call *call, str
 		       const struct body_connect *b)
 {
 	_cleanup_free_ struct model_publish *publish = publish_of(&b->publish);
+	_cleanup_free_ struct model_port *expose = expose_of(&b->names);
 	const struct endpoint_request req = {
 		.network = network,
 		.target = b->target,
@@ -78,6 +144,14 @@ static void connect_to(const struct api_context *ctx, struct api_call *call, str
 		.n_publish = b->publish.n,
 		.gw_priority = b->gw_priority,
 		.more = b->more,
+		.hostname = b->names.hostname,
+		.expose = expose,
+		.n_expose = b->names.n_expose,
+		.links = b->names.links,
+		.dns = b->names.dns,
+		.dns_search = b->names.dns_search,
+		.dns_options = b->names.dns_options,
+		.extra_hosts = b->names.extra_hosts,
 	};
 	struct connect_op *op = mem_alloc(sizeof(*op));
 
@@ -93,8 +167,11 @@ static void post_connect(struct api_call *call, void *user)
 	struct err e = { 0 };
 	int r = body_connect_decode(api_call_body(call), &b, &e);
 
+	if (r == 0)
+		r = check_names(&b.names, &e);
 	if (r < 0) {
 		api_reply_err(call, r, &e);
+		body_connect_done(&b);
 		return;
 	}
 	if (routes_find_network(ctx, call, &net) == 0 && !is_shared(ctx, call, b.target))

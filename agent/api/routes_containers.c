@@ -89,6 +89,7 @@ static void put_endpoint(void *user, const struct local_endpoint *ep)
 	cJSON_AddNumberToObject(j, "GwPriority", ep->gw_priority);
 	json_put_str(j, "IfName", ep->ifname ? ep->ifname : "");
 	json_put_strv(j, "Aliases", &ep->aliases);
+	view_put_names(j, NULL, ep);
 	view_put_ports(jn->ports, ep->publish, ep->n_publish);
 }
 

@@ -277,6 +277,7 @@ cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint 
 	json_put_str(j, "Node", view_node_name(ctx, node, text));
 	json_put_str(j, "Sandbox", rec ? rec->sandbox : local->sandbox);
 	json_put_strv(j, "Aliases", rec ? &rec->aliases : &local->aliases);
+	view_put_names(j, rec, local);
 	json_put_mac(j, "MacAddress", rec ? rec->mac : local->mac);
 	put_address(j, "IPv4Address", net, rec ? rec->ip4 : local->ip4);
 	put_address(j, "IPv6Address", net, rec ? rec->ip6 : local->ip6);

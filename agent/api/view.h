@@ -25,6 +25,8 @@ void view_info_host(const struct api_context *ctx, cJSON *j);
 void view_put_ports(cJSON *ports, const struct model_publish *v, size_t n);
 /** view_publish() - as in bodies: [{"Proto","HostIp","HostPort","Port"}]. */
 cJSON *view_publish(const struct model_publish *v, size_t n);
+/** view_put_names() - host name and declared ports; links, servers, search domains, options and further hosts of this node's own. Either may be NULL. */
+void view_put_names(cJSON *j, const struct model_endpoint *rec, const struct local_endpoint *local);
 /** view_is_builtin() - a network that is there from the start, or ovl's own: neither pruned nor anybody's to remove. */
 bool view_is_builtin(const struct model_network *net);
 /** view_node_name() - the node's name, or the short id of one that has no record. Return: @buf or borrowed. */

@@ -5,6 +5,7 @@
 
 #include "agent/api/body.h"
 #include "agent/ctl/cmd.h"
+#include "agent/ctl/names.h"
 #include "base/mem.h"
 
 /* Relative paths are ovlctl's, not ovld's. */
@@ -78,6 +79,7 @@ struct connect_options {
 	char *ip, *ip6, *mac, *name, *ifname;
 	char **aliases, **publish;
 	int gw_priority;
+	struct names_options names;
 };
 
 static void connect_options_done(struct connect_options *o)
@@ -89,6 +91,18 @@ static void connect_options_done(struct connect_options *o)
 	free(o->ifname);
 	ctl_argv_free(&o->aliases);
 	ctl_argv_free(&o->publish);
+	names_options_done(&o->names);
+}
+
+static bool take_names(const struct ctl_command *cmd, const struct names_options *o,
+		       struct body_names *ret, int *ret_status)
+{
+	struct err e = { 0 };
+
+	if (names_take(o, ret, &e) == 0)
+		return true;
+	*ret_status = ctl_usage(cmd, "%s", err_text(&e));
+	return false;
 }
 
 static int connect_with(struct ctl *ctl, const struct ctl_command *cmd,
@@ -101,7 +115,8 @@ static int connect_with(struct ctl *ctl, const struct ctl_command *cmd,
 	if (!take_ip(cmd, "--ip", o->ip, AF_INET, &b.ip4, &status) ||
 	    !take_ip(cmd, "--ip6", o->ip6, AF_INET6, &b.ip6, &status) ||
 	    !take_mac(cmd, o->mac, &b.mac, &status) ||
-	    !take_publish(cmd, o->publish, &b.publish, &status))
+	    !take_publish(cmd, o->publish, &b.publish, &status) ||
+	    !take_names(cmd, &o->names, &b.names, &status))
 		return status;
 	b.target = absolute_target(args->v[1]);
 	b.name = mem_strdup(o->name);
@@ -122,6 +137,8 @@ static int run_connect(struct ctl *ctl, const struct ctl_command *cmd, int argc,
 		{ "mac", 0, POPT_ARG_STRING, &o.mac, 0, "MAC (default: from the IPv4 address)",
 		  "MAC" },
 		{ "alias", 0, POPT_ARG_ARGV, &o.aliases, 0, "Further name (repeatable)", "NAME" },
+		{ "network-alias", 0, POPT_ARG_ARGV | POPT_ARGFLAG_DOC_HIDDEN, &o.aliases, 0, NULL,
+		  NULL },
 		{ "name", 0, POPT_ARG_STRING, &o.name, 0,
 		  "Name of the endpoint (default: the target's)", "NAME" },
 		{ "ifname", 0, POPT_ARG_STRING, &o.ifname, 0,
@@ -131,6 +148,9 @@ static int run_connect(struct ctl *ctl, const struct ctl_command *cmd, int argc,
 		  "[[IP:]PORT:]CPORT[/PROTO]" },
 		{ "gw-priority", 0, POPT_ARG_INT, &o.gw_priority, 0,
 		  "The network with the highest has the default route (default: 0)", "N" },
+		{ "hostname", 0, POPT_ARG_STRING, &o.names.hostname, 0,
+		  "Host name that it is found by too; the namespace's own is not changed", "NAME" },
+		NAMES_OPTIONS(&o.names),
 		POPT_TABLEEND,
 	};
 	_cleanup_strv_ struct strv args = { 0 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/ctl/cmd.h"
+#include "agent/ctl/names.h"
 #include "agent/ctl/spawn.h"
 #include "base/mem.h"
 
@@ -13,6 +14,7 @@
 struct run_options {
 	char *name, *ip, *ip6, *mac;
 	char **networks, **aliases, **ifnames, **publish;
+	struct names_options names;
 	int detach;
 };
 
@@ -26,6 +28,7 @@ static void run_options_done(struct run_options *o)
 	ctl_argv_free(&o->aliases);
 	ctl_argv_free(&o->ifnames);
 	ctl_argv_free(&o->publish);
+	names_options_done(&o->names);
 }
 
 /* The supervisor will look from another working directory. */
@@ -184,6 +187,37 @@ static int check_publish(struct run_request *q, struct err *e)
 	return 0;
 }
 
+/* Nobody is asked where there is no network of its own: /etc/resolv.conf and /etc/hosts are the host's, or the other container's. */
+static int check_names(struct run_request *q, struct err *e)
+{
+	const struct body_names *n = &q->names;
+	const struct {
+		const char *option;
+		size_t n;
+	} given[] = {
+		{ "--link", n->links.n },
+		{ "--expose", n->n_expose },
+		{ "--dns", n->dns.n },
+		{ "--dns-search", n->dns_search.n },
+		{ "--dns-option", n->dns_options.n },
+		{ "--add-host", n->extra_hosts.n },
+		{ "--hostname", q->mode == RUN_SHARED && n->hostname },
+	};
+
+	if (n->hostname && strlen(n->hostname) > RUN_HOSTNAME_MAX)
+		return err_set(e, -EINVAL, "--hostname: longer than %d characters",
+			       RUN_HOSTNAME_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(given) && q->mode != RUN_OWN; i++) {
+		if (given[i].n > 0)
+			return err_set(e, -EINVAL, "%s is not possible with --network %s",
+				       given[i].option,
+				       q->mode == RUN_HOST ? "host" :
+				       q->mode == RUN_NONE ? "none" :
+							     "container:NAME");
+	}
+	return 0;
+}
+
 /* Return: 0, else the exit status. */
 static int make_request(const struct ctl_command *cmd, const struct run_options *o,
 			struct run_request *q)
@@ -199,6 +233,10 @@ static int make_request(const struct ctl_command *cmd, const struct run_options 
 		r = take_mode(q, &e);
 	if (r == 0)
 		r = check_publish(q, &e);
+	if (r == 0)
+		r = names_take(&o->names, &q->names, &e);
+	if (r == 0)
+		r = check_names(q, &e);
 	if (r < 0)
 		return ctl_usage(cmd, "%s", err_text(&e));
 	q->name = mem_strdup(o->name);
@@ -253,6 +291,9 @@ static int run_run(struct ctl *ctl, const struct ctl_command *cmd, int argc, cha
 		  NULL },
 		{ "ifname", 0, POPT_ARG_ARGV, &o.ifnames, 0,
 		  "Name of the interface in the first, second, ... network (repeatable)", "NAME" },
+		{ "hostname", 'h', POPT_ARG_STRING, &o.names.hostname, 0,
+		  "Host name (default: the name)", "NAME" },
+		NAMES_OPTIONS(&o.names),
 		POPT_TABLEEND,
 	};
 	_cleanup_(run_request_done) struct run_request q = { 0 };
@@ -278,7 +319,8 @@ const struct ctl_command cmd_run[] = {
 	  "  ovlctl run -d --name web -p 8080:80 -- busybox httpd -f -p 80 -h /srv/www\n"
 	  "  ovlctl run --network demo -- ping 10.0.0.3\n"
 	  "\n"
-	  "Files, processes and users are the host's: only the network is the container's own.\n"
+	  "Files, processes and users are the host's: only the network is the container's own, with its name, /etc/resolv.conf\n"
+	  "and /etc/hosts.\n"
 	  "\n"
 	  "--network NETWORK also takes Docker's long form: name=demo,ip=10.0.0.9,ip6=fd00::9,mac-address=MAC,alias=web,\n"
 	  "gw-priority=5,ifname=eth1. The network with the highest gw-priority (default 0) has the default route.\n"
@@ -288,6 +330,10 @@ const struct ctl_command cmd_run[] = {
 	  "\n"
 	  "--publish [HOSTIP:][HOSTPORT[-END]]:CPORT[-END][/tcp|udp|sctp], or CPORT alone; an IPv6 HOSTIP in brackets. Without\n"
 	  "HOSTPORT a free one is chosen (see ovlctl port); without HOSTIP every address of the host has it.\n"
+	  "\n"
+	  "Containers of a network find each other by name, alias and host name; on the network bridge, as in Docker, by --link\n"
+	  "NAME[:ALIAS] alone. --add-host NAME:host-gateway is the address of the host. With --network host, none and container:NAME\n"
+	  "none of these options is possible; --hostname is with host and none.\n"
 	  "\n"
 	  "Exit status: the command's; 127: not found, 126: not executable. When it ends, its endpoints go and its name is free.",
 	  run_run, .posix = true },

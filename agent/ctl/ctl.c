@@ -36,7 +36,7 @@ int ctl_fail(const struct err *e)
 
 static size_t copy_options(struct poptOption *to, const struct poptOption *from, int *help)
 {
-	const struct poptOption own[] = {
+	struct poptOption own[] = {
 		{ "help", 'h', POPT_ARG_NONE, help, 0, "Show this help", NULL },
 		POPT_TABLEEND,
 	};
@@ -44,6 +44,9 @@ static size_t copy_options(struct poptOption *to, const struct poptOption *from,
 
 	while (from && (from[n].longName || from[n].shortName || from[n].arg) &&
 	       n < CTL_OPTIONS_MAX) {
+		/* The command's own: as in Docker's `run`, whose -h is the host name. */
+		if (from[n].shortName == 'h')
+			own[0].shortName = '\0';
 		to[n] = from[n];
 		n++;
 	}

@@ -29,7 +29,7 @@ struct ctl_command {
 };
 
 /**
- * ctl_parse() - options and arguments of a command; -h and --help are added
+ * ctl_parse() - options and arguments of a command; --help is added, and -h where @opts has no such letter
  * @opts: popt table, NULL: no options
  * @min, @max: how many arguments; @max -1: any number
  * @args: appended

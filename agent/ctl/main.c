@@ -73,7 +73,7 @@ static void print_help(FILE *to)
 		"\nOptions:\n"
 		"  -H, --host=PATH      Socket of ovld (default: $OVL_SOCKET, else " API_SOCKET_DEFAULT
 		")\n"
-		"  -h, --help           Show this help; after a command: that of the command\n"
+		"  -h, --help           Show this help; after a command: that of the command (run: --help)\n"
 		"  -V, --version        Show the version of ovlctl\n"
 		"\nExit status: 0; 1 when something failed; 2 for a wrong usage.\n");
 }

@@ -75,6 +75,11 @@ void modules_done(struct modules *m)
 
 		free(l->name);
 		free(l->sandbox);
+		free(l->hostname);
+		free(l->expose);
+		strv_done(&l->links);
+		strv_done(&l->dns);
+		strv_done(&l->extra_hosts);
 		free(l);
 	}
 	free(m->config.name);
@@ -380,11 +385,25 @@ static void answer_endpoint(struct modules *m)
 	done(m->user, m->status, m->status == 0 ? m->locals[0] : NULL, &m->err);
 }
 
+static const char *first(const struct strv *s)
+{
+	return s->n > 0 ? s->v[0] : "-";
+}
+
 void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 		      endpoint_done_fn done, void *user)
 {
 	char ip[IP_TEXT_MAX];
 
+	if (req->hostname) {
+		note(M(es), "endpoint_connect",
+		     "%s hostname=%s expose=%zu/%u link=%s dns=%s %s %s %s", req->target,
+		     req->hostname, req->n_expose, req->n_expose ? req->expose[0].port : 0,
+		     first(&req->links), first(&req->dns), first(&req->dns_search),
+		     first(&req->dns_options), first(&req->extra_hosts));
+		later(M(es), answer_endpoint, (void *)done, user);
+		return;
+	}
 	note(M(es), "endpoint_connect", "%s name=%s ip=%s aliases=%zu ports=%zu/%u prio=%d%s",
 	     req->target, req->name ? req->name : "-", ip_format(req->ip4, ip), req->aliases.n,
 	     req->n_publish, req->n_publish ? req->publish[0].host_port : 0, req->gw_priority,

@@ -202,7 +202,10 @@ static void test_connect(void **state)
 		"\"02:00:00:00:00:01\",\"Name\":\"c1\",\"IfName\":\"net0\","
 		"\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":80,\"Port\":80},"
 		"{\"Proto\":\"tcp\",\"Port\":80},{\"Proto\":\"tcp\",\"Port\":80}],"
-		"\"GwPriority\":-5},\"More\":true}");
+		"\"GwPriority\":-5,\"Hostname\":\"c1.example\",\"ExposedPorts\":[\"5000/tcp\",\"53/udp\"],"
+		"\"Links\":[\"db:redis\",\"web:web\"],\"Dns\":[\"10.0.0.53\",\"[fd00::53]:5353\"],"
+		"\"DnsSearch\":[\"example.org\"],\"DnsOptions\":[\"ndots:2\"],"
+		"\"ExtraHosts\":[\"gw:host-gateway\"]},\"More\":true}");
 	_cleanup_json_ cJSON *out = NULL;
 	_cleanup_free_ char *first = NULL, *second = NULL;
 	struct body_connect b;
@@ -324,9 +327,84 @@ static void test_publish_bad(void **state)
 
 #define EP(inner) "{\"Target\":\"t\",\"EndpointConfig\":{" inner "}}"
 
+/* What may be written in several ways is one afterwards. */
+static void test_names(void **state)
+{
+	_cleanup_json_ cJSON *j = parse(
+		"{\"Target\":\"t\",\"EndpointConfig\":{\"Hostname\":\"\",\"ExposedPorts\":"
+		"[\"80\",\"80/TCP\",\"7-9/udp\"],\"Links\":[\"web\",\"web:web\",\"web:www\"],\"Dns\":null}}");
+	_cleanup_json_ cJSON *out = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct body_connect b;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_int_equal(body_connect_decode(j, &b, &e), 0);
+	assert_null(b.names.hostname);
+	out = body_connect_encode(&b);
+	text = json_print(json_get(out, "EndpointConfig"));
+	assert_string_equal(
+		text, "{\"IPAMConfig\":{},\"Aliases\":[],\"ExposedPorts\":[\"80/tcp\",\"7/udp\","
+		      "\"8/udp\",\"9/udp\"],\"Links\":[\"web:web\",\"web:www\"]}");
+	body_connect_done(&b);
+}
+
+static void test_names_bounds(void **state)
+{
+	static const struct {
+		const char *field, *text, *want;
+		int n;
+	} bounds[] = {
+		{ "ExposedPorts", "1-256", NULL, 1 },
+		{ "ExposedPorts", "1-257", "ExposedPorts[0]: more than 256 ports", 1 },
+		{ "Links", "a", NULL, BODY_LINKS_MAX },
+		{ "Links", "a", "Links: ", BODY_LINKS_MAX + 1 },
+		{ "Dns", "10.0.0.1", NULL, BODY_DNS_MAX },
+		{ "Dns", "10.0.0.1", "Dns: ", BODY_DNS_MAX + 1 },
+		{ "DnsSearch", "a", "DnsSearch: ", BODY_DNS_SEARCH_MAX + 1 },
+		{ "DnsOptions", "a", "DnsOptions: ", BODY_DNS_OPTIONS_MAX + 1 },
+		{ "ExtraHosts", "a:10.0.0.1", NULL, BODY_HOSTS_MAX },
+		{ "ExtraHosts", "a:10.0.0.1", "ExtraHosts: ", BODY_HOSTS_MAX + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bounds); i++) {
+		_cleanup_json_ cJSON *j = cJSON_CreateObject();
+		cJSON *list = cJSON_AddArrayToObject(j, bounds[i].field);
+		struct body_names n = { 0 };
+		struct err e = { 0 };
+
+		for (int k = 0; k < bounds[i].n; k++)
+			cJSON_AddItemToArray(list, cJSON_CreateString(bounds[i].text));
+		body_names_take(j, "", &n, &e);
+		body_names_done(&n);
+		assert_int_equal(e.code, bounds[i].want ? -EINVAL : 0);
+		if (bounds[i].want && strstr(e.text, bounds[i].want) != e.text)
+			fail_msg("\"%s\" does not begin with \"%s\"", e.text, bounds[i].want);
+	}
+}
+
 static void test_connect_bad(void **state)
 {
+	char text[BODY_HOSTNAME_MAX + 64];
+
 	(void)state;
+	refuse_connect(EP("\"Hostname\":7"), "EndpointConfig.Hostname: not a string");
+	refuse_connect(EP("\"Hostname\":\"a b\""), "EndpointConfig.Hostname: \"a b\" is not");
+	refuse_connect(EP("\"Hostname\":\"-a\""), "EndpointConfig.Hostname: \"-a\" is not");
+	snprintf(text, sizeof(text), EP("\"Hostname\":\"%0*d\""), BODY_HOSTNAME_MAX + 1, 0);
+	refuse_connect(text, "EndpointConfig.Hostname: longer than");
+	refuse_connect(EP("\"ExposedPorts\":{}"), "EndpointConfig.ExposedPorts: not a list");
+	refuse_connect(EP("\"ExposedPorts\":[\"80:80\"]"),
+		       "EndpointConfig.ExposedPorts[0]: \"80:80\" is not PORT");
+	refuse_connect(EP("\"ExposedPorts\":[\"80\",\"0\"]"), "ExposedPorts[1]: ");
+	refuse_connect(EP("\"ExposedPorts\":[\"9-8\"]"), "ExposedPorts[0]: ");
+	refuse_connect(EP("\"Links\":[\"\"]"), "EndpointConfig.Links[0]: \"\" is not NAME[:ALIAS]");
+	refuse_connect(EP("\"Links\":[\"a\",\"a:\",\"a:b:c\",\":a\"]"), "Links[2]: \"a:b:c\"");
+	refuse_connect(EP("\"Links\":[\"a:\"]"), "Links[0]: \"a:\"");
+	refuse_connect(EP("\"Links\":[\":a\"]"), "Links[0]: \":a\"");
+	refuse_connect(EP("\"Dns\":\"10.0.0.1\""), "EndpointConfig.Dns: not a list");
+	refuse_connect(EP("\"DnsServers\":[]"), "EndpointConfig.DnsServers: not a known field");
 	refuse_connect("{}", "Target: missing");
 	refuse_connect("{\"Target\":\"\"}", "Target: missing");
 	refuse_connect("{\"Target\":[]}", "Target: not a string");
@@ -397,7 +475,8 @@ int main(void)
 		cmocka_unit_test(test_network_scope), cmocka_unit_test(test_network_encode),
 		cmocka_unit_test(test_connect),	      cmocka_unit_test(test_connect_bad),
 		cmocka_unit_test(test_small),	      cmocka_unit_test(test_publish),
-		cmocka_unit_test(test_publish_bad),
+		cmocka_unit_test(test_publish_bad),   cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

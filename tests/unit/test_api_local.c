@@ -136,6 +136,62 @@ static void test_published(void **state)
 	api_lab_expect(f, 200, "\"Publish\":[],\"Ports\":{}");
 }
 
+static void test_names(void **state)
+{
+	static struct model_port ports[] = { { IPPROTO_TCP, 5000 }, { IPPROTO_UDP, 53 } };
+	struct api_lab *f = *state;
+	struct local_endpoint *l = f->m.locals[0];
+
+	l->hostname = mem_strdup("box");
+	l->expose = mem_dup(ports, sizeof(ports));
+	l->n_expose = ARRAY_SIZE(ports);
+	strv_add(&l->links, "db:redis");
+	strv_add(&l->dns, "10.0.0.53");
+	strv_add(&l->extra_hosts, "gw:10.0.0.1");
+	api_lab_ask(f, "GET", "/endpoints/c1", NULL);
+	api_lab_expect(f, 200,
+		       "\"Hostname\":\"box\",\"ExposedPorts\":[\"5000/tcp\",\"53/udp\"],"
+		       "\"Links\":[\"db:redis\"],\"Dns\":[\"10.0.0.53\"],\"DnsSearch\":[],"
+		       "\"DnsOptions\":[],\"ExtraHosts\":[\"gw:10.0.0.1\"]");
+	/* Another node's: what the cluster knows. */
+	f->c2->hostname = mem_strdup("two");
+	f->c2->expose = mem_dup(ports, sizeof(ports));
+	f->c2->n_expose = 1;
+	api_lab_ask(f, "GET", "/endpoints/c2", NULL);
+	api_lab_expect(f, 200, "\"Hostname\":\"two\",\"ExposedPorts\":[\"5000/tcp\"],");
+	assert_null(json_get(f->reply, "Links"));
+}
+
+#define CONNECT(rest) "{\"Target\":\"pid:1\",\"EndpointConfig\":{\"Hostname\":\"box\"" rest "}}"
+
+static void test_connect_names(void **state)
+{
+	static const char *const bad[][2] = {
+		{ CONNECT(",\"Dns\":[\"10.0.0.1\",\"ten\"]"), "EndpointConfig.Dns[1]: " },
+		{ CONNECT(",\"DnsSearch\":[\"a b\"]"), "EndpointConfig.DnsSearch[0]: " },
+		{ CONNECT(",\"DnsOptions\":[\"a b\"]"), "EndpointConfig.DnsOptions[0]: " },
+		{ CONNECT(",\"ExtraHosts\":[\"a\"]"), "EndpointConfig.ExtraHosts[0]: " },
+		{ CONNECT(",\"ExtraHosts\":[\"a:b\"],\"Dns\":[\"x\"]"), "EndpointConfig.Dns[0]: " },
+	};
+	struct api_lab *f = *state;
+
+	api_lab_ask(
+		f, "POST", "/networks/demo/connect",
+		CONNECT(",\"ExposedPorts\":[\"5000\"],\"Links\":[\"db\"],\"Dns\":[\"[fd00::1]:5353\"],"
+			"\"DnsSearch\":[\"example.org\"],\"DnsOptions\":[\"ndots:2\"],"
+			"\"ExtraHosts\":[\"gw:host-gateway\"]"));
+	assert_int_equal(f->status, 200);
+	assert_string_equal(f->m.asked,
+			    "pid:1 hostname=box expose=1/5000 link=db:db dns=[fd00::1]:5353 "
+			    "example.org ndots:2 gw:host-gateway");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		f->m.called[0] = '\0';
+		api_lab_ask(f, "POST", "/networks/demo/connect", bad[i][0]);
+		api_lab_expect(f, 400, bad[i][1]);
+		assert_string_equal(f->m.called, "");
+	}
+}
+
 static void test_info_host(void **state)
 {
 	static struct model_publish v[3];
@@ -177,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_connect_shared), T(test_local_networks), T(test_options),
 		T(test_host_network),	T(test_published),	T(test_info_host),
+		T(test_names),		T(test_connect_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -414,6 +414,20 @@ static void test_connect(void **state)
 		"{\"Target\":\"c1\",\"EndpointConfig\":{\"IPAMConfig\":{},\"Aliases\":[],"
 		"\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":8080,\"Port\":80},"
 		"{\"Proto\":\"udp\",\"HostIp\":\"::1\",\"HostPort\":53,\"Port\":53}],\"GwPriority\":-3}}");
+	run(f, 0,
+	    "network connect --link db --link c2:redis --expose 5000 --expose 7-8/udp --dns 10.0.0.53 --dns [fd00::1]:5353 "
+	    "--dns-search example.org --dns-option ndots:2 --dns-opt rotate --add-host gw:10.0.0.1 --hostname box "
+	    "--network-alias web demo c1");
+	assert_string_equal(
+		f->asked,
+		"{\"Target\":\"c1\",\"EndpointConfig\":{\"IPAMConfig\":{},\"Aliases\":[\"web\"],\"Hostname\":\"box\","
+		"\"ExposedPorts\":[\"5000/tcp\",\"7/udp\",\"8/udp\"],\"Links\":[\"db:db\",\"c2:redis\"],"
+		"\"Dns\":[\"10.0.0.53\",\"[fd00::1]:5353\"],\"DnsSearch\":[\"example.org\"],"
+		"\"DnsOptions\":[\"ndots:2\",\"rotate\"],\"ExtraHosts\":[\"gw:10.0.0.1\"]}}");
+	run(f, 2, "network connect --link a:b:c demo c1");
+	has(f->err, "--link: \"a:b:c\" is not NAME[:ALIAS]");
+	run(f, 0, "network connect -h");
+	has(f->out, "--dns-search DOMAIN");
 	run(f, 2, "network connect -p 8080:65536 demo c1");
 	has(f->err, "--publish: 8080:65536: container port: \"65536\" is no number");
 	run(f, 2, "network connect --gw-priority many demo c1");
@@ -477,6 +491,26 @@ static void test_run_usage(void **state)
 		  "--publish is not possible with --network none" },
 		{ "run --network container:a -p 80 -- true",
 		  "with --network container:NAME: publish at that container" },
+		{ "run --link : -- true", "--link: \":\" is not NAME[:ALIAS]" },
+		{ "run --expose 80:80 -- true", "--expose: \"80:80\" is not PORT" },
+		{ "run --expose 80/icmp -- true", "--expose: 80/icmp: protocol: " },
+		{ "run -h _x -- true", "--hostname: \"_x\" is not letters" },
+		{ "run -h "
+		  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa -- true",
+		  "--hostname: longer than 64 characters" },
+		{ "run --dns 1 --dns 2 --dns 3 --dns 4 -- true", "--dns: more than 3" },
+		{ "run --network host --link a -- true",
+		  "--link is not possible with --network host" },
+		{ "run --network host --dns 10.0.0.1 -- true", "--dns is not possible with" },
+		{ "run --network none --dns-search a -- true",
+		  "--dns-search is not possible with --network none" },
+		{ "run --network none --dns-opt a -- true",
+		  "--dns-option is not possible with --network none" },
+		{ "run --network container:a --add-host a:10.0.0.1 -- true",
+		  "--add-host is not possible with --network container:NAME" },
+		{ "run --network container:a -h b -- true", "--hostname is not possible with" },
+		{ "run --network container:a --expose 80 -- true",
+		  "--expose is not possible with" },
 	};
 	struct fixture *f = *state;
 
@@ -486,6 +520,9 @@ static void test_run_usage(void **state)
 	}
 	run(f, 0, "run --help");
 	has(f->out, "container:NAME");
+	has(f->out, "-h, --hostname=NAME");
+	has(f->out, "    --help ");
+	run(f, 2, "run -h");
 	run(f, 0, "network create --help");
 	has(f->out, "parent=DEVICE");
 }

@@ -47,6 +47,19 @@ static void there_and_back(const struct run_request *q)
 	run_request_done(&back);
 }
 
+static void fill_names(struct body_names *n)
+{
+	struct err e = { 0 };
+
+	n->hostname = mem_strdup("box.example");
+	assert_int_equal(body_expose_parse("5000-5001", n, &e), 0);
+	assert_int_equal(body_link_parse("db:redis", &n->links, &e), 0);
+	strv_add(&n->dns, "10.0.0.53");
+	strv_add(&n->dns_search, "example.org");
+	strv_add(&n->dns_options, "ndots:2");
+	strv_add(&n->extra_hosts, "gw:10.0.0.1");
+}
+
 static void request_there_and_back(void **state)
 {
 	struct run_request q = { .name = mem_strdup("c1"),
@@ -64,6 +77,8 @@ static void request_there_and_back(void **state)
 			"ifname=net0,gw-priority=-5");
 	add_network(&q, "other");
 	assert_int_equal(body_publish_parse("8080-8081:80-81", &q.publish, &e), 0);
+	fill_names(&q.names);
+	host.names.hostname = none.names.hostname = (char *)"box";
 	there_and_back(&q);
 	there_and_back(&none);
 	there_and_back(&host);
@@ -94,6 +109,17 @@ static void request_refused(void **state)
 		{ "{\"Socket\":\"/s\",\"Mode\":\"host\",\"Publish\":[{\"Port\":80}]}",
 		  "Publish: not possible for Mode host" },
 		{ "{\"Socket\":\"/s\",\"Publish\":[{}]}", "Publish[0].Port: missing" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"host\",\"Dns\":[\"10.0.0.1\"]}",
+		  "Dns: not possible for Mode host" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"none\",\"Links\":[\"a\"]}",
+		  "Links: not possible for Mode none" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"container\",\"Container\":\"a\",\"Hostname\":\"b\"}",
+		  "Hostname: not possible for Mode container" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"none\",\"Hostname\":"
+		  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		  "Hostname: longer than 64" },
+		{ "{\"Socket\":\"/s\",\"Mode\":\"none\",\"Links\":[\"a\",\"a:\"],\"ExtraHosts\":1}",
+		  "Links[1]: \"a:\" is not NAME[:ALIAS]" },
 		{ "{\"Socket\":\"/s\"} x", "" },
 	};
 	struct run_request q = { 0 };
@@ -197,7 +223,7 @@ static void connect_of(const struct run_request *q, size_t index, struct body_co
 		fail_msg("%s", e.text);
 }
 
-/* The published ports and the way out come with the last network. */
+/* The published ports and the way out come with the last network, the names with each. */
 static void connect_bodies(void **state)
 {
 	struct run_request q = { 0 };
@@ -208,6 +234,7 @@ static void connect_bodies(void **state)
 	add_network(&q, "name=demo,ip=10.0.0.9,alias=web,ifname=net0,gw-priority=7");
 	add_network(&q, "other");
 	assert_int_equal(body_publish_parse("8080:80/udp", &q.publish, &e), 0);
+	fill_names(&q.names);
 	connect_of(&q, 0, &b);
 	assert_string_equal(b.target, "run:c1");
 	assert_string_equal(b.ifname, "net0");
@@ -216,6 +243,8 @@ static void connect_bodies(void **state)
 	assert_int_equal(b.gw_priority, 7);
 	assert_true(b.more);
 	assert_int_equal(b.publish.n, 0);
+	assert_string_equal(b.names.hostname, "box.example");
+	assert_true(strv_has(&b.names.links, "db:redis"));
 	body_connect_done(&b);
 	connect_of(&q, 1, &b);
 	assert_null(b.ifname);
@@ -224,6 +253,13 @@ static void connect_bodies(void **state)
 	assert_false(b.more);
 	assert_int_equal(b.publish.n, 1);
 	assert_int_equal(b.publish.v[0].host_port, 8080);
+	assert_string_equal(b.names.hostname, "box.example");
+	assert_int_equal(b.names.n_expose, 2);
+	assert_true(strv_has(&b.names.links, "db:redis"));
+	assert_true(strv_has(&b.names.dns, "10.0.0.53"));
+	assert_true(strv_has(&b.names.dns_search, "example.org"));
+	assert_true(strv_has(&b.names.dns_options, "ndots:2"));
+	assert_true(strv_has(&b.names.extra_hosts, "gw:10.0.0.1"));
 	body_connect_done(&b);
 	run_request_done(&q);
 }
