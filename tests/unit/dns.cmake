@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 ovl_unit_test(NAME test_resolv_conf SOURCES test_resolv_conf.c LIBS ovl_dns_pure ovl_base)
 ovl_unit_test(NAME test_dns_cache SOURCES test_dns_cache.c LIBS ovl_dns_pure ovl_base)
+ovl_unit_test(NAME test_resolv_follow SOURCES test_resolv_follow.c LIBS ovl_dns ovl_base)
