@@ -7,7 +7,9 @@
  *
  * Files are changed in place (a mount sees the inode, not the name). One that somebody changed meanwhile is theirs: it is left alone, with a warning once; so is
  * one in /etc/netns that does not begin with RESOLV_MARK. What was made is removed with the container or the last network; a directory if it was
- * made too and is empty. After a restart it is known by the mark; etc_files_sweep() removes what nobody wants any more.
+ * made too and is empty. After a restart it is known by its sealed first line (etc_file.h); etc_files_sweep() removes what nobody wants any more.
+ * A running container of ours goes on seeing the file it was started with: while it runs it is etc_files_put(), without a server if it has no
+ * network, and etc_files_del() only when it has ended.
  */
 #pragma once
 #include "agent/dns/dns_client.h"
@@ -22,8 +24,9 @@ struct etc_files_want {
 	struct dns_place place;
 	const char *run_name; /* NULL: none of ours */
 	const char *netns_name; /* of a file in /run/netns; NULL: none */
-	struct ip server; /* unset: no resolv.conf */
-	struct strv search, options, extra_hosts; /* borrowed */
+	struct ip server; /* unset: no resolv.conf; what a running one sees has no server then */
+	struct strv search, options,
+		extra_hosts; /* borrowed; host-gateway is @server's address, left out without one */
 	const struct ip *addresses; /* its own */
 	size_t n_addresses;
 	struct strv names; /* of its own, for hosts: host name, name */
@@ -33,7 +36,7 @@ struct etc_files *etc_files_new(const char *state_dir, const char *netns_dir);
 void etc_files_free(struct etc_files *f);
 /** etc_files_put() - as they shall be now; nothing is written where nothing changes. Return: 0 or the first error (the rest is tried). */
 int etc_files_put(struct etc_files *f, const struct etc_files_want *w, struct err *e);
-/** etc_files_del() - the container has no network any more. */
+/** etc_files_del() - the container has ended; or, of a namespace in /run/netns, has no network any more. */
 void etc_files_del(struct etc_files *f, struct dns_place place);
 /** etc_files_sweep() - after the start: remove ours in both places that no etc_files_put() has named since etc_files_new(). */
 void etc_files_sweep(struct etc_files *f);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-foreach(name config target hostnet vtep events)
+foreach(name config target hostnet vtep events etc_files)
 	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c LIBS ovl_agent)
 endforeach()
 foreach(name compile compile_local sandbox)
