@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/dns/resolv_conf.h"
 #include "base/mem.h"
-#include "base/strv.h"
 
 void hostnet_add(struct hostnet_taken *t, struct prefix p, const char *who, const char *dev,
 		 bool own)
@@ -19,23 +19,18 @@ void hostnet_add(struct hostnet_taken *t, struct prefix p, const char *who, cons
 
 void hostnet_nameservers(const char *text, struct hostnet_taken *ret)
 {
-	_cleanup_strv_ struct strv lines = { 0 };
-	struct ip ip;
+	struct resolv_conf c;
+	char ip[IP_TEXT_MAX];
 
-	strv_split(&lines, text, '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		_cleanup_free_ char *who = NULL;
-		char *line = lines.v[i] + strspn(lines.v[i], " \t");
+	resolv_conf_read(text, strlen(text), &c);
+	for (size_t i = 0; i < c.servers.n; i++) {
+		struct ip at = c.servers.v[i].ip;
+		_cleanup_free_ char *who = mem_printf("nameserver %s", ip_format(at, ip));
 
-		if (strncmp(line, "nameserver", 10) != 0 || strspn(line + 10, " \t") == 0)
-			continue;
-		line += 10 + strspn(line + 10, " \t");
-		line[strcspn(line, " \t\r#;%")] = '\0';
-		if (ip_parse(line, &ip, NULL) < 0 || ip_is_loopback(ip))
-			continue;
-		who = mem_printf("nameserver %s", line);
-		hostnet_add(ret, prefix_mask(ip, ip_bits(ip)), who, "", false);
+		if (!ip_is_loopback(at))
+			hostnet_add(ret, prefix_mask(at, ip_bits(at)), who, "", false);
 	}
+	resolv_conf_done(&c);
 }
 
 size_t hostnet_as_taken(const struct hostnet_taken *t, const char *parent,

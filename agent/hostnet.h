@@ -8,8 +8,6 @@
 #include "ipam/subnet.h"
 #include "overlay/kernel.h"
 
-#define HOSTNET_RESOLV_MAX (64 * 1024) /* bytes of resolv.conf read */
-
 struct hostnet_entry {
 	struct prefix prefix;
 	char *who;
@@ -22,7 +20,7 @@ struct hostnet_taken {
 };
 /** hostnet_read() - routes and addresses from the kernel, nameservers from /etc/resolv.conf; problems are added to @e. */
 void hostnet_read(struct kernel *k, struct hostnet_taken *ret, struct err *e);
-/** hostnet_nameservers() - the "nameserver" lines of @text, appended to @ret. Loopback ones are left out. */
+/** hostnet_nameservers() - the name servers a resolv.conf of that text names (resolv_conf_read()), appended to @ret. Loopback ones are left out. */
 void hostnet_nameservers(const char *text, struct hostnet_taken *ret);
 /** hostnet_add() - one more; words and name are copied. */
 void hostnet_add(struct hostnet_taken *t, struct prefix p, const char *who, const char *dev,

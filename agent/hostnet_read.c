@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent/dns/resolv_conf.h"
 #include "agent/hostnet.h"
 #include "base/mem.h"
 #include "overlay/kernel_linux.h"
@@ -23,8 +24,8 @@ void hostnet_read(struct kernel *k, struct hostnet_taken *ret, struct err *e)
 
 	fd = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
-		_cleanup_free_ char *text = mem_alloc(HOSTNET_RESOLV_MAX + 1);
-		ssize_t len = read(fd, text, HOSTNET_RESOLV_MAX);
+		_cleanup_free_ char *text = mem_alloc(RESOLV_CONF_MAX + 1);
+		ssize_t len = read(fd, text, RESOLV_CONF_MAX);
 
 		if (len > 0)
 			hostnet_nameservers(text, ret);
