@@ -10,12 +10,16 @@
 #include <unistd.h>
 
 #include "agent/config_file.h"
+#include "agent/dns/dns.h"
+#include "agent/dns/resolv_conf.h"
 #include "base/mem.h"
 #include "store/etcd.h"
 #include "store/model.h"
 
 #define CONFIG_SOCKET_MAX 107 /* sun_path */
 #define CONFIG_PASSWORD_MAX 1024
+#define CONFIG_CACHE_KIB_MIN 16
+#define CONFIG_CACHE_KIB_MAX (1024 * 1024)
 
 /* Every text setting: its name in the file and as a flag, and where it goes. The flag's value wins over the file's, the file's over the default. */
 struct text_setting {
@@ -52,7 +56,8 @@ static const struct text_setting texts[] = {
 struct flags {
 	char *values[ARRAY_SIZE(texts)];
 	char *config, *etcd, *password_file, *log_level, *vxlan_port, *liveness_ttl, *address_ttl;
-	int check, takeover, version;
+	char *dns_domain, *dns_ttl, **dns_servers;
+	int no_dns, check, takeover, version;
 };
 
 static char **field(void *base, size_t offset)
@@ -76,6 +81,16 @@ static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
 		  "seconds until a silent node counts as down (default: 10)", "S" },
 		{ "address-ttl", 0, POPT_ARG_STRING, &f->address_ttl, 0,
 		  "seconds until a lost node's addresses are free again (default: 86400)", "S" },
+		{ "dns-domain", 0, POPT_ARG_STRING, &f->dns_domain, 0,
+		  "what the names of containers end in (default: " ZONE_DOMAIN_DEFAULT ")",
+		  "DOMAIN" },
+		{ "dns-ttl", 0, POPT_ARG_STRING, &f->dns_ttl, 0,
+		  "seconds for which a name of a container may be remembered (default: 5)", "S" },
+		{ "dns-server", 0, POPT_ARG_ARGV, &f->dns_servers, 0,
+		  "name server for all other names, up to three times (default: those of the host's resolv.conf)",
+		  "ADDR[:PORT]" },
+		{ "no-dns", 0, POPT_ARG_NONE, &f->no_dns, 0,
+		  "serve no names, and leave resolv.conf and hosts of containers alone", NULL },
 		{ "log-level", 0, POPT_ARG_STRING, &f->log_level, 0,
 		  "error, warn, info or debug (default: info)", "L" },
 		{ "takeover", 0, POPT_ARG_NONE, &f->takeover, 0,
@@ -119,6 +134,11 @@ static void flags_done(struct flags *f)
 	free(f->vxlan_port);
 	free(f->liveness_ttl);
 	free(f->address_ttl);
+	free(f->dns_domain);
+	free(f->dns_ttl);
+	for (char **server = f->dns_servers; server && *server; server++)
+		free(*server);
+	free(f->dns_servers);
 }
 
 static void set_number(const char *what, const char *text, const uint32_t *from_file,
@@ -194,6 +214,45 @@ static void set_subnet(const char *what, const struct config_file_network *net, 
 			net->subnet, SUBNET_MAX_LEN4);
 	else
 		*ret = p;
+}
+
+static void add_server(const char *what, const char *text, struct dns_servers *ret, struct err *e)
+{
+	struct dns_server_addr a;
+	struct err one = { 0 };
+
+	if (resolv_server_parse(text, &a, &one) < 0)
+		err_add(e, -EINVAL, "%s: %s", what, one.text);
+	else if (ret->n == DNS_SERVERS_MAX)
+		err_add(e, -EINVAL, "%s: more than %d", what, DNS_SERVERS_MAX);
+	else
+		ret->v[ret->n++] = a;
+}
+
+static void set_dns(const struct flags *f, const struct config_file_dns *file, struct config *c,
+		    struct err *e)
+{
+	static const struct config_file_dns none;
+	struct err one = { 0 };
+	uint32_t cache_kib = 0;
+
+	if (!file)
+		file = &none;
+	c->dns = !f->no_dns && (!file->enabled || *file->enabled);
+	c->dns_domain = mem_strdup(f->dns_domain ? f->dns_domain :
+				   file->domain	 ? file->domain :
+						   ZONE_DOMAIN_DEFAULT);
+	if (zone_domain_check(c->dns_domain, &one) < 0)
+		err_add(e, -EINVAL, "dns.%s", one.text);
+	set_number("dns.ttl", f->dns_ttl, file->ttl, DNS_TTL_DEFAULT, 0, DNS_TTL_MAX, &c->dns_ttl_s,
+		   e);
+	set_number("dns.cache-kib", NULL, file->cache_kib, DNS_CACHE_BYTES / 1024,
+		   CONFIG_CACHE_KIB_MIN, CONFIG_CACHE_KIB_MAX, &cache_kib, e);
+	c->dns_cache_bytes = (size_t)cache_kib * 1024;
+	for (char **server = f->dns_servers; server && *server; server++)
+		add_server("dns-server", *server, &c->dns_servers, e);
+	for (unsigned i = 0; i < file->n_servers && !f->dns_servers; i++)
+		add_server("dns.servers", file->servers[i], &c->dns_servers, e);
 }
 
 static void read_password(const char *path, struct config *c, struct err *e)
@@ -296,6 +355,7 @@ static void merge(const struct flags *f, const struct config_file *file, struct 
 		  ARRAY_SIZE(standard_local_pools), c->local_pools, &c->n_local_pools, e);
 	set_subnet("egress", file->egress, &c->egress_subnet, e);
 	set_subnet("default-bridge", file->default_bridge, &c->default_bridge_subnet, e);
+	set_dns(f, file->dns, c, e);
 	read_password(f->password_file ? f->password_file : file->etcd_password_file, c, e);
 	c->takeover = f->takeover || file->takeover;
 	c->check_only = f->check;
@@ -340,5 +400,6 @@ void config_done(struct config *c)
 		free(*field(c, texts[i].dest));
 	strv_done(&c->etcd);
 	free(c->etcd_password);
+	free(c->dns_domain);
 	memset(c, 0, sizeof(*c));
 }

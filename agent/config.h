@@ -39,7 +39,7 @@ struct config {
 	uint32_t dns_ttl_s; /* DNS_TTL_DEFAULT */
 	struct dns_servers
 		dns_servers; /* where other names are asked for; none: the host's resolv.conf */
-	size_t dns_cache_bytes; /* DNS_CACHE_BYTES; 0: that too */
+	size_t dns_cache_bytes; /* DNS_CACHE_BYTES */
 	enum log_level log_level;
 	bool takeover; /* take over the node name from another id */
 	bool check_only; /* --check-config */

@@ -43,6 +43,19 @@ static const cyaml_schema_field_t network_fields[] = {
 static const cyaml_strval_t switches[] = { { "true", true }, { "false", false }, { "yes", true },
 					   { "no", false },  { "on", true },	 { "off", false } };
 
+static const cyaml_schema_field_t dns_fields[] = {
+	CYAML_FIELD_ENUM_PTR("enabled", CYAML_FLAG_POINTER | OPTIONAL | CYAML_FLAG_STRICT,
+			     struct config_file_dns, enabled, switches, CYAML_ARRAY_LEN(switches)),
+	CYAML_FIELD_STRING_PTR("domain", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
+			       domain, 0, TEXT_MAX),
+	CYAML_FIELD_UINT_PTR("ttl", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns, ttl),
+	CYAML_FIELD_UINT_PTR("cache-kib", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
+			     cache_kib),
+	CYAML_FIELD_SEQUENCE_COUNT("servers", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
+				   servers, n_servers, &text_value, 0, DNS_SERVERS_MAX),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t fields[] = {
 	TEXT("name", name),
 	TEXT("etcd-prefix", etcd_prefix),
@@ -69,6 +82,8 @@ static const cyaml_schema_field_t fields[] = {
 				network_fields),
 	CYAML_FIELD_MAPPING_PTR("default-bridge", CYAML_FLAG_POINTER | OPTIONAL, struct config_file,
 				default_bridge, network_fields),
+	CYAML_FIELD_MAPPING_PTR("dns", CYAML_FLAG_POINTER | OPTIONAL, struct config_file, dns,
+				dns_fields),
 	CYAML_FIELD_ENUM("takeover", OPTIONAL | CYAML_FLAG_STRICT, struct config_file, takeover,
 			 switches, CYAML_ARRAY_LEN(switches)),
 	CYAML_FIELD_END

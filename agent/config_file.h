@@ -15,6 +15,13 @@ struct config_file_pool {
 struct config_file_network {
 	char *subnet; /* NULL: chosen */
 };
+struct config_file_dns { /* NULL: not given */
+	bool *enabled;
+	char *domain;
+	uint32_t *ttl, *cache_kib;
+	char **servers;
+	unsigned n_servers;
+};
 struct config_file { /* NULL: not given */
 	char *name, *etcd_prefix, *etcd_ca, *etcd_cert, *etcd_key, *etcd_user, *etcd_password_file;
 	char *advertise, *socket, *state_dir, *overlay_netns, *log_level;
@@ -24,6 +31,7 @@ struct config_file { /* NULL: not given */
 	struct config_file_pool *pools, *local_pools;
 	unsigned n_pools, n_local_pools;
 	struct config_file_network *egress, *default_bridge;
+	struct config_file_dns *dns;
 	bool takeover;
 };
 /** config_file_load() - Return: 0, -ENOENT, -EINVAL with "path: line N: what" for the first problem libcyaml tells. */

@@ -32,6 +32,13 @@ static size_t read_all(const struct config_file *f)
 		n += strlen(f->egress->subnet);
 	if (f->default_bridge && f->default_bridge->subnet)
 		n += strlen(f->default_bridge->subnet);
+	if (f->dns) {
+		n += f->dns->domain ? strlen(f->dns->domain) : 0;
+		n += f->dns->enabled && *f->dns->enabled ? 1 : 0;
+		n += f->dns->ttl && f->dns->cache_kib && *f->dns->ttl == *f->dns->cache_kib;
+		for (unsigned i = 0; i < f->dns->n_servers; i++)
+			n += strlen(f->dns->servers[i]);
+	}
 	return n;
 }
 

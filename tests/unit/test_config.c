@@ -118,8 +118,80 @@ static void defaults_where_nothing_is_said(void **state)
 	assert_int_equal(l->c.local_pools[15].len, 20);
 	assert_false(prefix_is_set(l->c.egress_subnet));
 	assert_false(prefix_is_set(l->c.default_bridge_subnet));
+	assert_true(l->c.dns);
+	assert_string_equal(l->c.dns_domain, "ovl");
+	assert_int_equal(l->c.dns_ttl_s, 5);
+	assert_int_equal(l->c.dns_servers.n, 0);
+	assert_int_equal(l->c.dns_cache_bytes, 4 << 20);
 	assert_false(l->c.takeover);
 	assert_false(l->c.check_only);
+}
+
+static void assert_server(const struct lab *l, size_t i, const char *ip, uint16_t port)
+{
+	char text[IP_TEXT_MAX];
+
+	assert_true(i < l->c.dns_servers.n);
+	assert_string_equal(ip_format(l->c.dns_servers.v[i].ip, text), ip);
+	assert_int_equal(l->c.dns_servers.v[i].port, port);
+}
+
+static void names_in_the_file_and_as_flags(void **state)
+{
+	struct lab *l = *state;
+
+	write_file(l->yaml,
+		   "dns:\n  enabled: no\n  domain: lab.example\n  ttl: 0\n  cache-kib: 512\n"
+		   "  servers: [ 10.0.0.1, '10.0.0.2:5353', '[fd00::1]:54' ]\n");
+	if (load(l, NULL) < 0)
+		fail_msg("%s", l->e.text);
+	assert_false(l->c.dns);
+	assert_string_equal(l->c.dns_domain, "lab.example");
+	assert_int_equal(l->c.dns_ttl_s, 0);
+	assert_int_equal(l->c.dns_cache_bytes, 512 * 1024);
+	assert_int_equal(l->c.dns_servers.n, 3);
+	assert_server(l, 0, "10.0.0.1", 53);
+	assert_server(l, 1, "10.0.0.2", 5353);
+	assert_server(l, 2, "fd00::1", 54);
+	if (load(l, "--dns-domain", "other", "--dns-ttl", "30", "--dns-server", "10.9.9.9",
+		 "--dns-server", "fd00::9", NULL) < 0)
+		fail_msg("%s", l->e.text);
+	assert_string_equal(l->c.dns_domain, "other");
+	assert_int_equal(l->c.dns_ttl_s, 30);
+	assert_int_equal(l->c.dns_servers.n, 2); /* in place of the file's */
+	assert_server(l, 0, "10.9.9.9", 53);
+	assert_server(l, 1, "fd00::9", 53);
+	write_file(l->yaml, "dns: { enabled: true }\n");
+	assert_int_equal(load(l, NULL), 0);
+	assert_true(l->c.dns);
+	assert_string_equal(l->c.dns_domain, "ovl");
+	assert_int_equal(load(l, "--no-dns", NULL), 0);
+	assert_false(l->c.dns);
+}
+
+static void bad_settings_of_names(void **state)
+{
+	struct lab *l = *state;
+
+	write_file(l->yaml, "dns:\n  domain: .ovl\n  ttl: 3601\n  cache-kib: 0\n"
+			    "  servers: [ dns.example.com ]\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "dns.domain \".ovl\"");
+	assert_says(&l->e, "dns.ttl: not a number from 0 to 3600");
+	assert_says(&l->e, "dns.cache-kib: not a number from 16 to ");
+	assert_says(&l->e, "dns.servers: \"dns.example.com\"");
+	write_file(l->yaml, "dns:\n  servers: [ 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 ]\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "servers");
+	assert_says(&l->e, "line: 2");
+	write_file(l->yaml, "name: n1\n");
+	assert_int_equal(load(l, "--dns-server", "10.0.0.1", "--dns-server", "10.0.0.2",
+			      "--dns-server", "10.0.0.3", "--dns-server", "10.0.0.4", NULL),
+			 -EINVAL);
+	assert_says(&l->e, "dns-server: more than 3");
+	assert_int_equal(load(l, "--dns-server", "10.0.0.1:0", "--dns-ttl", "x", NULL), -EINVAL);
+	assert_says(&l->e, "dns-server: ");
+	assert_says(&l->e, "dns.ttl: ");
 }
 
 static void every_key_of_the_file(void **state)
@@ -333,6 +405,10 @@ static void bad_files_are_told_with_key_and_line(void **state)
 		{ "pools:\n- { base: 10.0.0.0/8 }\n", "size", "line: 2" },
 		{ "pools:\n- { base: 10.0.0.0/8, size: 300 }\n", "size", "line: 2" },
 		{ "pools:\n- { base: 10.0.0.0/8, size: 24, more: 1 }\n", "more", "line: 2" },
+		{ "name: n1\ndns:\n  bogus: 1\n", "bogus", "line: 3" },
+		{ "dns:\n  ttl: soon\n", "ttl", "line: 2" },
+		{ "dns:\n  enabled: perhaps\n", "enabled", "line: 2" },
+		{ "dns: on\n", "dns", "line: 1" },
 		{ "name: 'open\n", "f.yaml", "" },
 		{ "- a\n- b\n", "f.yaml", "" },
 		{ "", "f.yaml", "" },
@@ -383,6 +459,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(defaults_where_nothing_is_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_key_of_the_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(names_in_the_file_and_as_flags, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(bad_settings_of_names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flags_win_over_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(subnets_of_local_networks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_bad_values_are_told_at_once, set_up, tear_down),
