@@ -225,7 +225,7 @@ size_t dns_reply_aged(const uint8_t *pkt, size_t len, uint32_t age_s, const stru
 	return dns_reply_adopt(buf, drop_options(buf, len), q, max);
 }
 
-/* libldns writes "NAME TTL CLASS TYPE DATA", with tabs between; there are none within, it escapes them. */
+/* libldns writes "NAME TTL CLASS TYPE DATA", with tabs between; in a name it escapes them. */
 static const char *data_of(char *line)
 {
 	line[strcspn(line, "\n")] = '\0';

@@ -2,3 +2,6 @@
 ovl_unit_test(NAME test_resolv_conf SOURCES test_resolv_conf.c LIBS ovl_dns_pure ovl_base)
 ovl_unit_test(NAME test_dns_cache SOURCES test_dns_cache.c LIBS ovl_dns_pure ovl_base)
 ovl_unit_test(NAME test_resolv_follow SOURCES test_resolv_follow.c LIBS ovl_dns ovl_base)
+ovl_unit_test(NAME test_dns_wire SOURCES test_dns_wire.c LIBS ovl_dns_pure ovl_base)
+ovl_unit_test(NAME test_dns_wire_answer SOURCES test_dns_wire_answer.c LIBS ovl_dns_pure ovl_base)
+ovl_unit_test(NAME test_dns_wire_reply SOURCES test_dns_wire_reply.c LIBS ovl_dns_pure ovl_base)
