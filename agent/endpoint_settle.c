@@ -19,11 +19,12 @@ static bool store_away(int status)
 static void released(void *user, int status, int64_t revision, const struct err *e)
 {
 	struct ep *ep = user;
-	struct endpoints *es = ep->es;
+	struct endpoints *es;
 	struct err le = { 0 };
 
 	if (status == -ECANCELED)
-		return;
+		return; /* the agent is stopping: there is no endpoint any more */
+	es = ep->es;
 	ep->releasing = false;
 	if (status < 0) {
 		/* The intent is kept in SQLite and sent again with the next contact (endpoints_resettle()). */
