@@ -17,7 +17,7 @@
 #define DNS_SERVERS_MAX 3 /* per container, as resolv.conf(5) has; and of the configuration */
 #define DNS_PORT 53
 
-struct dns_place { /* a network namespace */
+struct dns_place { /* a network namespace; all zero: not known, shared with nobody */
 	uint64_t dev, ino;
 };
 struct dns_server_addr {
@@ -52,7 +52,10 @@ struct dns_client {
 struct dns_clients;
 struct dns_clients *dns_clients_new(void);
 void dns_clients_free(struct dns_clients *cs);
-/** dns_clients_network() - a network that has an interface here, for those wired by hand; n_subnets 0: none of it any more. */
+/**
+ * dns_clients_network() - a network that has an interface here, for those wired by hand; again: in place of what was said of @key before
+ * @subnets: ->ip may be the gateway's address (prefix_parse_host()), which is nobody's then; so are a subnet's first and broadcast address. None: none of it any more.
+ */
 void dns_clients_network(struct dns_clients *cs, uint32_t key, struct id id, bool forward,
 			 const struct prefix *subnets, size_t n_subnets);
 /** dns_clients_put() - one more endpoint, or what is new about it. */

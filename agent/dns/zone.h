@@ -12,9 +12,14 @@
  *   _PORT._tcp|_udp|_sctp.NAME...  SRV                    port and canonical name of each that has the port; the addresses beside them
  *   in-addr.arpa, ip6.arpa  PTR, in a subnet of its own   the canonical name: FIRST NAME.NETWORK.DOMAIN
  *   ... of somebody there, and another type               nothing, with SOA (RFC 2308 §2.2): never "no such name", never forwarded
+ *   DOMAIN, NETWORK.DOMAIN of its own                     nothing, with SOA: there are names below (RFC 8020 §2)
+ *   a link to somebody away, _PORT of NAME that lacks it  no such name, never forwarded
  *   anything else under DOMAIN or in such a subnet        no such name (§2.1), never forwarded
  *   ANY, of somebody there                                one HINFO "RFC8482" (RFC 8482 §4.2)
  *   all else                                              foreign: somebody else may know
+ *
+ * Where NAME may be read in several ways (dots), each is tried, in the order above, until one has what is asked for. A link's name is that link's alone,
+ * and also understood as ALIAS.DOMAIN. The SRV target on a network without names is the name it was asked by: no other leads there.
  */
 #pragma once
 #include <stdbool.h>
