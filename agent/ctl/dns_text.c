@@ -79,7 +79,9 @@ static void put_upstream(struct buf *b, const cJSON *r)
 
 static void put_source(struct buf *b, const cJSON *r)
 {
-	if (is(r, "Source", "zone")) {
+	if (is(r, "Source", "zone") && !is(r, "Rcode", "NOERROR") && !is(r, "Rcode", "NXDOMAIN")) {
+		buf_printf(b, "nobody is asked for records of type %s", text(r, "Type"));
+	} else if (is(r, "Source", "zone")) {
 		buf_puts(b, "from the zone");
 		put_endpoint(b, r);
 	} else if (is(r, "Source", "cache")) {
@@ -131,6 +133,17 @@ static void put_asked_as(struct buf *b, const cJSON *r)
 	buf_puts(b, "\n");
 }
 
+/* Names with the dot at the end, as dig and zone files have them; the API has them without, but for the root. */
+static void put_record(struct buf *b, const cJSON *a)
+{
+	const char *name = text(a, "Name"), *dot = strcmp(name, ".") == 0 ? "" : ".";
+	int width = NAME_WIDTH - (int)strlen(dot);
+
+	buf_printf(b, "%s%s%*s\t%llu\tIN\t%s\t%s\n", name, dot,
+		   (int)strlen(name) < width ? width - (int)strlen(name) : 0, "", count(a, "TTL"),
+		   text(a, "Type"), text(a, "Data"));
+}
+
 char *dns_text_answer(const cJSON *reply, bool asked_as)
 {
 	const cJSON *a;
@@ -138,8 +151,7 @@ char *dns_text_answer(const cJSON *reply, bool asked_as)
 
 	buf_init(&b, DNS_TEXT_MAX);
 	cJSON_ArrayForEach(a, json_get(reply, "Answers"))
-		buf_printf(&b, "%-*s\t%llu\tIN\t%s\t%s\n", NAME_WIDTH, text(a, "Name"),
-			   count(a, "TTL"), text(a, "Type"), text(a, "Data"));
+		put_record(&b, a);
 	buf_puts(&b, "; ");
 	put_why(&b, reply);
 	if (cJSON_IsTrue(json_get(reply, "Truncated")))

@@ -1,54 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ovlctl itself, run against a server with canned answers: output, exit status, and what it asked for. */
-#include "agent/api/server.h"
+#include "tests/unit/ctl_lab.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <cmocka.h>
 
-#include "base/buf.h"
+#include "agent/api/server.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define DEADLINE_MS 20000
 #define ID1 "1111111111111111111111111111111111111111111111111111111111111111"
 #define ID2 "2222222222222222222222222222222222222222222222222222222222222222"
 
-struct fixture {
-	uv_loop_t loop;
-	struct api_server *server;
-	struct api_stream *stream;
-	char dir[64], path[96], ovlctl[4096];
-	char *asked; /* body or query of the last request */
-	char *out, *err; /* of the last command */
-	pid_t pid;
-};
-
 /* ---- canned answers ---- */
-
-static void remember(struct fixture *f, char *text)
-{
-	free(f->asked);
-	f->asked = text;
-}
 
 static void get_networks(struct api_call *call, void *user)
 {
 	const char *filters = api_call_query(call, "filters");
 
-	remember(user, mem_strdup(filters ? filters : "-"));
+	ctl_lab_remember(user, mem_strdup(filters ? filters : "-"));
 	api_reply_json(call, 200,
 		       cJSON_Parse("[{\"Id\":\"" ID1 "\",\"Name\":\"demo\",\"Driver\":\"overlay\","
 				   "\"Scope\":\"global\"},{\"Id\":\"" ID2
@@ -73,13 +50,13 @@ static void get_network(struct api_call *call, void *user)
 
 static void post_create(struct api_call *call, void *user)
 {
-	remember(user, json_print(api_call_body(call)));
+	ctl_lab_remember(user, json_print(api_call_body(call)));
 	api_reply_json(call, 201, cJSON_Parse("{\"Id\":\"" ID1 "\",\"Warning\":\"\"}"));
 }
 
 static void post_connect(struct api_call *call, void *user)
 {
-	remember(user, json_print(api_call_body(call)));
+	ctl_lab_remember(user, json_print(api_call_body(call)));
 	api_reply_json(call, 200, cJSON_CreateObject());
 }
 
@@ -98,7 +75,7 @@ static void delete_any(struct api_call *call, void *user)
 
 static void post_prune(struct api_call *call, void *user)
 {
-	remember(user, mem_strdup(api_call_flag(call, "cluster") ? "cluster" : "local"));
+	ctl_lab_remember(user, mem_strdup(api_call_flag(call, "cluster") ? "cluster" : "local"));
 	api_reply_json(call, 200, cJSON_Parse("{\"NetworksDeleted\":[\"old\"],\"Warning\":\"\"}"));
 }
 
@@ -135,7 +112,7 @@ static void get_info(struct api_call *call, void *user)
 
 static void get_events(struct api_call *call, void *user)
 {
-	struct fixture *f = user;
+	struct ctl_lab *f = user;
 
 	f->stream = api_reply_stream(call, "application/x-ndjson", NULL, NULL);
 }
@@ -195,160 +172,40 @@ static const struct api_route routes[] = {
 	{ "GET", "/events", API_BODY_NONE, get_events },
 };
 
-/* ---- fixture ---- */
-
-static int setup(void **state)
+static int set_up(void **state)
 {
-	const struct api_table table = { routes, ARRAY_SIZE(routes) };
-	const char *bin = getenv("OVL_BIN");
-	struct fixture *f = mem_alloc(sizeof(*f));
-	struct err e = { 0 };
-
-	*state = f;
-	snprintf(f->ovlctl, sizeof(f->ovlctl), "%s/ovlctl", bin ? bin : ".");
-	snprintf(f->dir, sizeof(f->dir), "/tmp/ovl-ctl-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
-	snprintf(f->path, sizeof(f->path), "%s/s.sock", f->dir);
-	uv_loop_init(&f->loop);
-	if (api_server_start(&f->loop, f->path, &table, 1, f, &f->server, &e) < 0)
-		fail_msg("%s", e.text);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	api_server_close(f->server);
-	uv_run(&f->loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&f->loop), 0);
-	rmdir(f->dir);
-	free(f->asked);
-	free(f->out);
-	free(f->err);
-	free(f);
-	return 0;
-}
-
-static int scratch(const struct fixture *f, const char *name)
-{
-	_cleanup_free_ char *path = mem_printf("%s/%s", f->dir, name);
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	unlink(path);
-	return fd;
-}
-
-static char *slurp(int fd)
-{
-	_cleanup_buf_ struct buf b;
-	char block[4096];
-	ssize_t n;
-	off_t at = 0;
-
-	buf_init(&b, 1 << 20);
-	while ((n = pread(fd, block, sizeof(block), at)) > 0) {
-		buf_append(&b, block, (size_t)n);
-		at += n;
-	}
-	close(fd);
-	return buf_take(&b);
-}
-
-/* Words separated by blanks, as in a shell without quotes. */
-static void start(struct fixture *f, const char *line, int out, int err)
-{
-	_cleanup_strv_ struct strv words = { 0 };
-	_cleanup_free_ char *env = mem_printf("OVL_SOCKET=%s", f->path);
-	char *const envp[] = { env, (char *)"TZ=UTC", NULL };
-	posix_spawn_file_actions_t fa;
-	char *argv[32] = { f->ovlctl };
-
-	strv_split(&words, line, ' ');
-	assert_true(words.n < ARRAY_SIZE(argv) - 1);
-	for (size_t i = 0; i < words.n; i++)
-		argv[i + 1] = words.v[i];
-	posix_spawn_file_actions_init(&fa);
-	posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&fa, out, 1);
-	posix_spawn_file_actions_adddup2(&fa, err, 2);
-	assert_int_equal(posix_spawn(&f->pid, f->ovlctl, &fa, NULL, argv, envp), 0);
-	posix_spawn_file_actions_destroy(&fa);
-}
-
-static void turn(struct fixture *f)
-{
-	uv_run(&f->loop, UV_RUN_NOWAIT);
-	poll(NULL, 0, 1);
-}
-
-static int ended(struct fixture *f)
-{
-	uint64_t end = clock_boot_ms() + DEADLINE_MS;
-	int status;
-
-	while (waitpid(f->pid, &status, WNOHANG) == 0) {
-		if (clock_boot_ms() >= end) {
-			kill(f->pid, SIGKILL);
-			waitpid(f->pid, &status, 0);
-			fail_msg("ovlctl does not end");
-		}
-		turn(f);
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void run(struct fixture *f, int want, const char *line)
-{
-	int out = scratch(f, "out"), err = scratch(f, "err"), status;
-
-	free(f->out);
-	free(f->err);
-	f->out = f->err = NULL;
-	start(f, line, out, err);
-	status = ended(f);
-	f->out = slurp(out);
-	f->err = slurp(err);
-	if (status != want)
-		fail_msg("%s: exit status %d, not %d\n%s%s", line, status, want, f->out, f->err);
-}
-
-static void has(const char *text, const char *want)
-{
-	if (!strstr(text, want))
-		fail_msg("no \"%s\" in \"%s\"", want, text);
+	return ctl_lab_up(state, routes, ARRAY_SIZE(routes));
 }
 
 /* ---- tests ---- */
 
 static void test_ls(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0, "network ls");
+	ctl_lab_run(f, 0, "network ls");
 	assert_string_equal(f->out, "NETWORK ID     NAME            DRIVER    SCOPE\n"
 				    "111111111111   demo            overlay   global\n"
 				    "222222222222   a-longer-name   overlay   global\n");
 	assert_string_equal(f->err, "");
-	run(f, 0, "network ls -q");
+	ctl_lab_run(f, 0, "network ls -q");
 	assert_string_equal(f->out, "111111111111\n222222222222\n");
-	run(f, 0, "network ls -q --no-trunc -f name=a -f name=b -f label=k=v");
+	ctl_lab_run(f, 0, "network ls -q --no-trunc -f name=a -f name=b -f label=k=v");
 	assert_string_equal(f->out, ID1 "\n" ID2 "\n");
 	assert_string_equal(f->asked, "{\"name\":[\"a\",\"b\"],\"label\":[\"k=v\"]}");
-	run(f, 0, "network ls --format json");
-	has(f->out, "\"Scope\": \"global\"");
-	run(f, 2, "network ls --format yaml");
-	run(f, 2, "network ls -f name");
-	run(f, 2, "network ls extra");
-	has(f->err, "\"extra\" is one argument too many");
+	ctl_lab_run(f, 0, "network ls --format json");
+	ctl_lab_has(f->out, "\"Scope\": \"global\"");
+	ctl_lab_run(f, 2, "network ls --format yaml");
+	ctl_lab_run(f, 2, "network ls -f name");
+	ctl_lab_run(f, 2, "network ls extra");
+	ctl_lab_has(f->err, "\"extra\" is one argument too many");
 }
 
 static void test_nodes(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0, "node ls");
+	ctl_lab_run(f, 0, "node ls");
 	assert_string_equal(f->out,
 			    "NODE ID          NAME      ADDRESS    STATE     ENDPOINTS   VERSION\n"
 			    "111111111111 *   node1     10.9.0.1   up        2           0.1.0\n");
@@ -356,10 +213,11 @@ static void test_nodes(void **state)
 
 static void test_create(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0,
-	    "network create -d overlay --subnet 10.1.0.0/24 --gateway 10.1.0.9 --label a=1 -o mtu=1400 demo");
+	ctl_lab_run(
+		f, 0,
+		"network create -d overlay --subnet 10.1.0.0/24 --gateway 10.1.0.9 --label a=1 -o mtu=1400 demo");
 	assert_string_equal(f->out, ID1 "\n");
 	assert_string_equal(f->asked,
 			    "{\"Name\":\"demo\",\"Driver\":\"overlay\",\"Internal\":false,"
@@ -367,102 +225,106 @@ static void test_create(void **state)
 			    "{\"Subnet\":\"10.1.0.0/24\",\"Gateway\":\"10.1.0.9\"}]},"
 			    "\"Options\":{\"mtu\":\"1400\"},\"Labels\":{\"a\":\"1\"}}");
 	/* Options may also come last. */
-	run(f, 0, "network create demo --ipv6 --internal");
-	has(f->asked, "\"Internal\":true,\"EnableIPv6\":true");
-	run(f, 2, "network create");
-	has(f->err, "exactly 1 argument is needed");
-	run(f, 2, "network create --nonsense demo");
-	has(f->err, "--nonsense: unknown option");
-	run(f, 2, "network create -o mtu demo");
-	has(f->err, "\"mtu\" is not of the form KEY=VALUE");
+	ctl_lab_run(f, 0, "network create demo --ipv6 --internal");
+	ctl_lab_has(f->asked, "\"Internal\":true,\"EnableIPv6\":true");
+	ctl_lab_run(f, 2, "network create");
+	ctl_lab_has(f->err, "exactly 1 argument is needed");
+	ctl_lab_run(f, 2, "network create --nonsense demo");
+	ctl_lab_has(f->err, "--nonsense: unknown option");
+	ctl_lab_run(f, 2, "network create -o mtu demo");
+	ctl_lab_has(f->err, "\"mtu\" is not of the form KEY=VALUE");
 }
 
 /* Several names: each is tried. */
 static void test_several(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 1, "network inspect one none two");
+	ctl_lab_run(f, 1, "network inspect one none two");
 	assert_string_equal(f->out, "[\n    {\n        \"Name\": \"one\"\n    },\n"
 				    "    {\n        \"Name\": \"two\"\n    }\n]\n");
 	assert_string_equal(f->err, "ovlctl: network none not found\n");
-	run(f, 1, "network rm a none b busy");
+	ctl_lab_run(f, 1, "network rm a none b busy");
 	assert_string_equal(f->out, "a\nb\n");
-	has(f->err, "network none not found");
-	has(f->err, "network busy has endpoints");
-	run(f, 0, "network rm -f a none");
+	ctl_lab_has(f->err, "network none not found");
+	ctl_lab_has(f->err, "network busy has endpoints");
+	ctl_lab_run(f, 0, "network rm -f a none");
 	assert_string_equal(f->out, "a\n");
 	assert_string_equal(f->err, "");
-	run(f, 1, "network rm -f busy");
+	ctl_lab_run(f, 1, "network rm -f busy");
 	/* A name is one segment of the path whatever is in it. */
-	run(f, 0, "network inspect ../a?b#c%41");
-	has(f->out, "\"Name\": \"../a?b#c%41\"");
+	ctl_lab_run(f, 0, "network inspect ../a?b#c%41");
+	ctl_lab_has(f->out, "\"Name\": \"../a?b#c%41\"");
 }
 
 static void test_connect(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0, "network connect --ip 10.0.0.9 --alias web --name c1 demo netns:x");
+	ctl_lab_run(f, 0, "network connect --ip 10.0.0.9 --alias web --name c1 demo netns:x");
 	assert_string_equal(f->out, "");
 	assert_string_equal(
 		f->asked, "{\"Target\":\"netns:x\",\"EndpointConfig\":{\"IPAMConfig\":"
 			  "{\"IPv4Address\":\"10.0.0.9\"},\"Aliases\":[\"web\"],\"Name\":\"c1\"}}");
-	run(f, 0, "network connect -p 8080:80 --publish [::1]:53:53/udp --gw-priority -3 demo c1");
+	ctl_lab_run(
+		f, 0,
+		"network connect -p 8080:80 --publish [::1]:53:53/udp --gw-priority -3 demo c1");
 	assert_string_equal(
 		f->asked,
 		"{\"Target\":\"c1\",\"EndpointConfig\":{\"IPAMConfig\":{},\"Aliases\":[],"
 		"\"Publish\":[{\"Proto\":\"tcp\",\"HostPort\":8080,\"Port\":80},"
 		"{\"Proto\":\"udp\",\"HostIp\":\"::1\",\"HostPort\":53,\"Port\":53}],\"GwPriority\":-3}}");
-	run(f, 0,
-	    "network connect --link db --link c2:redis --expose 5000 --expose 7-8/udp --dns 10.0.0.53 --dns [fd00::1]:5353 "
-	    "--dns-search example.org --dns-option ndots:2 --dns-opt rotate --add-host gw:10.0.0.1 --hostname box "
-	    "--network-alias web demo c1");
+	ctl_lab_run(
+		f, 0,
+		"network connect --link db --link c2:redis --expose 5000 --expose 7-8/udp --dns 10.0.0.53 --dns [fd00::1]:5353 "
+		"--dns-search example.org --dns-option ndots:2 --dns-opt rotate --add-host gw:10.0.0.1 --hostname box "
+		"--network-alias web demo c1");
 	assert_string_equal(
 		f->asked,
 		"{\"Target\":\"c1\",\"EndpointConfig\":{\"IPAMConfig\":{},\"Aliases\":[\"web\"],\"Hostname\":\"box\","
 		"\"ExposedPorts\":[\"5000/tcp\",\"7/udp\",\"8/udp\"],\"Links\":[\"db:db\",\"c2:redis\"],"
 		"\"Dns\":[\"10.0.0.53\",\"[fd00::1]:5353\"],\"DnsSearch\":[\"example.org\"],"
 		"\"DnsOptions\":[\"ndots:2\",\"rotate\"],\"ExtraHosts\":[\"gw:10.0.0.1\"]}}");
-	run(f, 2, "network connect --link a:b:c demo c1");
-	has(f->err, "--link: \"a:b:c\" is not NAME[:ALIAS]");
-	run(f, 0, "network connect -h");
-	has(f->out, "--dns-search DOMAIN");
-	run(f, 2, "network connect -p 8080:65536 demo c1");
-	has(f->err, "--publish: 8080:65536: container port: \"65536\" is no number");
-	run(f, 2, "network connect --gw-priority many demo c1");
-	run(f, 2, "network connect --ip fd00::1 demo c1");
-	has(f->err, "fd00::1 is not an IPv4 address");
-	run(f, 2, "network connect --mac zz demo c1");
-	run(f, 2, "network connect demo");
+	ctl_lab_run(f, 2, "network connect --link a:b:c demo c1");
+	ctl_lab_has(f->err, "--link: \"a:b:c\" is not NAME[:ALIAS]");
+	ctl_lab_run(f, 0, "network connect -h");
+	ctl_lab_has(f->out, "--dns-search DOMAIN");
+	ctl_lab_run(f, 2, "network connect -p 8080:65536 demo c1");
+	ctl_lab_has(f->err, "--publish: 8080:65536: container port: \"65536\" is no number");
+	ctl_lab_run(f, 2, "network connect --gw-priority many demo c1");
+	ctl_lab_run(f, 2, "network connect --ip fd00::1 demo c1");
+	ctl_lab_has(f->err, "fd00::1 is not an IPv4 address");
+	ctl_lab_run(f, 2, "network connect --mac zz demo c1");
+	ctl_lab_run(f, 2, "network connect demo");
 }
 
 static void test_ports(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0, "port c1");
+	ctl_lab_run(f, 0, "port c1");
 	assert_string_equal(f->out, "80/tcp -> 0.0.0.0:8080\n80/tcp -> [::]:8080\n"
 				    "53/udp -> 127.0.0.1:5353\n");
-	run(f, 0, "port c1 80");
+	ctl_lab_run(f, 0, "port c1 80");
 	assert_string_equal(f->out, "0.0.0.0:8080\n[::]:8080\n");
-	run(f, 0, "port ep 53/udp");
+	ctl_lab_run(f, 0, "port ep 53/udp");
 	assert_string_equal(f->out, "127.0.0.1:5353\n");
-	run(f, 1, "port c1 81");
+	ctl_lab_run(f, 1, "port c1 81");
 	assert_string_equal(f->err, "ovlctl: no public port '81/tcp' published for c1\n");
-	run(f, 1, "port nobody");
+	ctl_lab_run(f, 1, "port nobody");
 	assert_string_equal(f->err, "ovlctl: container nobody not found\n");
-	run(f, 2, "port");
-	run(f, 0, "ps");
-	has(f->out, "NAME      PID       NETWORKS        PORTS ");
-	has(f->out, "c1        77        demo=10.0.0.2   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, "
+	ctl_lab_run(f, 2, "port");
+	ctl_lab_run(f, 0, "ps");
+	ctl_lab_has(f->out, "NAME      PID       NETWORKS        PORTS ");
+	ctl_lab_has(f->out,
+		    "c1        77        demo=10.0.0.2   0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, "
 		    "127.0.0.1:5353->53/udp   ");
 	/* Said once, with the container whose they are. */
-	has(f->out, "c2                  container:c1      ");
-	has(f->out, "c3                  host   ");
-	run(f, 1, "inspect c1 nobody");
-	has(f->out, "\"HostPort\": \"5353\"");
-	has(f->err, "container nobody not found");
+	ctl_lab_has(f->out, "c2                  container:c1      ");
+	ctl_lab_has(f->out, "c3                  host   ");
+	ctl_lab_run(f, 1, "inspect c1 nobody");
+	ctl_lab_has(f->out, "\"HostPort\": \"5353\"");
+	ctl_lab_has(f->err, "container nobody not found");
 }
 
 /* What is refused before a supervisor is started. */
@@ -512,19 +374,19 @@ static void test_run_usage(void **state)
 		{ "run --network container:a --expose 80 -- true",
 		  "--expose is not possible with" },
 	};
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		run(f, 2, bad[i][0]);
-		has(f->err, bad[i][1]);
+		ctl_lab_run(f, 2, bad[i][0]);
+		ctl_lab_has(f->err, bad[i][1]);
 	}
-	run(f, 0, "run --help");
-	has(f->out, "container:NAME");
-	has(f->out, "-h, --hostname=NAME");
-	has(f->out, "    --help ");
-	run(f, 2, "run -h");
-	run(f, 0, "network create --help");
-	has(f->out, "parent=DEVICE");
+	ctl_lab_run(f, 0, "run --help");
+	ctl_lab_has(f->out, "container:NAME");
+	ctl_lab_has(f->out, "-h, --hostname=NAME");
+	ctl_lab_has(f->out, "    --help ");
+	ctl_lab_run(f, 2, "run -h");
+	ctl_lab_run(f, 0, "network create --help");
+	ctl_lab_has(f->out, "parent=DEVICE");
 }
 
 static void test_info(void **state)
@@ -539,46 +401,47 @@ static void test_info(void **state)
 		"Conflicts:              network a of this node and network a of the cluster share a name, and overlap (10.0.0.0/8)\n",
 		"network b of this node and network c of the cluster overlap (10.0.0.0/8)\n",
 	};
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 0, "info");
+	ctl_lab_run(f, 0, "info");
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
-		has(f->out, want[i]);
+		ctl_lab_has(f->out, want[i]);
 }
 
 static void test_prune(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 1, "network prune --cluster");
-	has(f->err, "Not done without -f.");
+	ctl_lab_run(f, 1, "network prune --cluster");
+	ctl_lab_has(f->err, "Not done without -f.");
 	assert_null(f->asked);
-	run(f, 0, "network prune -f --cluster");
+	ctl_lab_run(f, 0, "network prune -f --cluster");
 	assert_string_equal(f->asked, "cluster");
 	assert_string_equal(f->out, "Deleted Networks:\nold\n");
 }
 
 static void test_words(void **state)
 {
-	struct fixture *f = *state;
+	struct ctl_lab *f = *state;
 
-	run(f, 2, "");
-	has(f->err, "Usage: ovlctl");
-	run(f, 0, "--help");
-	has(f->out, "network create");
-	run(f, 2, "network");
-	has(f->err, "network inspect");
-	run(f, 0, "network ls -h");
-	has(f->out, "Usage: ovlctl network ls [OPTIONS]");
-	run(f, 2, "nonsense");
-	has(f->err, "\"nonsense\" is no command");
-	run(f, 2, "network nonsense");
-	run(f, 0, "version");
-	has(f->out, "9.8.7");
-	run(f, 1, "-H /nonexistent/s.sock version");
-	has(f->out, "Client:");
-	has(f->err,
-	    "cannot reach ovld at /nonexistent/s.sock: No such file or directory: is it running?");
+	ctl_lab_run(f, 2, "");
+	ctl_lab_has(f->err, "Usage: ovlctl");
+	ctl_lab_run(f, 0, "--help");
+	ctl_lab_has(f->out, "network create");
+	ctl_lab_run(f, 2, "network");
+	ctl_lab_has(f->err, "network inspect");
+	ctl_lab_run(f, 0, "network ls -h");
+	ctl_lab_has(f->out, "Usage: ovlctl network ls [OPTIONS]");
+	ctl_lab_run(f, 2, "nonsense");
+	ctl_lab_has(f->err, "\"nonsense\" is no command");
+	ctl_lab_run(f, 2, "network nonsense");
+	ctl_lab_run(f, 0, "version");
+	ctl_lab_has(f->out, "9.8.7");
+	ctl_lab_run(f, 1, "-H /nonexistent/s.sock version");
+	ctl_lab_has(f->out, "Client:");
+	ctl_lab_has(
+		f->err,
+		"cannot reach ovld at /nonexistent/s.sock: No such file or directory: is it running?");
 }
 
 static void test_events(void **state)
@@ -586,31 +449,31 @@ static void test_events(void **state)
 	static const char event[] =
 		"{\"Type\":\"network\",\"Action\":\"create\",\"Actor\":{\"ID\":\"abc\",\"Attributes\":"
 		"{\"name\":\"demo\",\"type\":\"overlay\"}},\"time\":1,\"timeNano\":1500000000}\n";
-	uint64_t end = clock_boot_ms() + DEADLINE_MS;
-	struct fixture *f = *state;
-	int out = scratch(f, "out"), err = scratch(f, "err");
+	uint64_t end = clock_boot_ms() + CTL_LAB_DEADLINE_MS;
+	struct ctl_lab *f = *state;
+	int out = ctl_lab_scratch(f, "out"), err = ctl_lab_scratch(f, "err");
 
-	start(f, "events", out, err);
+	ctl_lab_start(f, "events", out, err);
 	while (!f->stream) {
 		assert_true(clock_boot_ms() < end);
-		turn(f);
+		ctl_lab_turn(f);
 	}
 	/* Cut in two: lines are put together again. */
 	api_stream_send(f->stream, event, 20);
 	for (int i = 0; i < 20; i++)
-		turn(f);
+		ctl_lab_turn(f);
 	api_stream_send(f->stream, event + 20, sizeof(event) - 1 - 20);
 	api_stream_end(f->stream);
-	assert_int_equal(ended(f), 1);
-	f->out = slurp(out);
-	f->err = slurp(err);
+	assert_int_equal(ctl_lab_ended(f), 1);
+	f->out = ctl_lab_slurp(out);
+	f->err = ctl_lab_slurp(err);
 	assert_string_equal(
 		f->out,
 		"1970-01-01T00:00:01.500+00:00 network create abc (name=demo, type=overlay)\n");
-	has(f->err, "it is stopping");
+	ctl_lab_has(f->err, "it is stopping");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, ctl_lab_down)
 
 int main(void)
 {

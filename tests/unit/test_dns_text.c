@@ -35,10 +35,10 @@ static void shows(const char *reply, bool asked_as, bool found, const char *want
 static void test_zone(void **state)
 {
 	(void)state;
-	shows(REPLY("NOERROR", A("c2.", "10.0.0.3"), "\"Source\":\"zone\"," C2 "true"), false, true,
+	shows(REPLY("NOERROR", A("c2", "10.0.0.3"), "\"Source\":\"zone\"," C2 "true"), false, true,
 	      "c2.                    \t5\tIN\tA\t10.0.0.3\n"
 	      "; from the zone: " C2_TEXT " (alive)\n");
-	shows(REPLY("NOERROR", A("web.", "10.0.0.3") "," A("web.", "10.0.0.4"),
+	shows(REPLY("NOERROR", A("web", "10.0.0.3") "," A("web", "10.0.0.4"),
 		    "\"Source\":\"zone\",\"Link\":\"db\"," C2 "false"),
 	      false, true,
 	      "web.                   \t5\tIN\tA\t10.0.0.3\n"
@@ -52,8 +52,10 @@ static void test_zone(void **state)
 	shows(REPLY("NXDOMAIN", "",
 		    "\"Source\":\"zone\",\"Network\":\"demo\",\"NetworkID\":\"" ID "\""),
 	      false, false, "; not there: NXDOMAIN; from the zone: network demo\n");
+	shows(REPLY("REFUSED", "", "\"Source\":\"zone\""), false, false,
+	      "; failed: REFUSED; nobody is asked for records of type A\n");
 	/* It went between answer and reply. */
-	shows(REPLY("NOERROR", A("c2.", "10.0.0.3"),
+	shows(REPLY("NOERROR", A("c2", "10.0.0.3"),
 		    "\"Source\":\"zone\",\"EndpointID\":\"" ID "\""),
 	      false, true,
 	      "c2.                    \t5\tIN\tA\t10.0.0.3\n"
@@ -64,7 +66,7 @@ static void test_upstream(void **state)
 {
 #define FROM "\"Source\":\"upstream\",\"Server\":\"10.0.0.1:53\""
 	(void)state;
-	shows(REPLY("NOERROR", A("a-rather-long-name.example.org.", "192.0.2.1"),
+	shows(REPLY("NOERROR", A("a-rather-long-name.example.org", "192.0.2.1"),
 		    FROM ",\"Tries\":1,\"Truncated\":true"),
 	      false, true,
 	      "a-rather-long-name.example.org.\t5\tIN\tA\t192.0.2.1\n"
@@ -76,7 +78,7 @@ static void test_upstream(void **state)
 	shows(REPLY("SERVFAIL", "",
 		    "\"Source\":\"upstream\",\"Error\":\"10.0.0.1: no answer within 1500 ms\""),
 	      false, false, "; no upstream answered: 10.0.0.1: no answer within 1500 ms\n");
-	shows(REPLY("NOERROR", A("x.", "192.0.2.1"), "\"Source\":\"cache\""), false, true,
+	shows(REPLY("NOERROR", A("x", "192.0.2.1"), "\"Source\":\"cache\""), false, true,
 	      "x.                     \t5\tIN\tA\t192.0.2.1\n; cached\n");
 	shows(REPLY("NXDOMAIN", "", "\"Source\":\"cache\",\"Server\":\"10.0.0.1:53\""), false,
 	      false, "; not there: NXDOMAIN; cached, from upstream 10.0.0.1:53\n");
