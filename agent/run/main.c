@@ -14,6 +14,7 @@
 
 #include "agent/run/run_agent.h"
 #include "agent/run/run_child.h"
+#include "agent/run/run_etc.h"
 #include "agent/run/run_log.h"
 #include "agent/run/run_loop.h"
 #include "agent/run/run_ns.h"
@@ -28,6 +29,7 @@ struct run {
 	struct run_child_spec spec;
 	struct run_child child;
 	struct run_log log;
+	struct run_etc etc;
 	int report; /* -1: foreground */
 	int signal_fd;
 	int host_root; /* "/" in the caller's mount namespace */
@@ -124,11 +126,13 @@ static void close_others(struct run *r)
 	close_range(r->request.detach ? RUN_REPORT_FD + 1 : RUN_REQUEST_FD, ~0U, 0);
 }
 
-/* As in Docker: the host's name in its network, the peer's where that is shared. */
+/* As in Docker: what is asked for, else the host's name in its network, the peer's where that is shared. */
 static int set_hostname(struct run *r, struct err *e)
 {
 	const struct run_request *q = &r->request;
 
+	if (q->names.hostname)
+		return run_ns_hostname(q->names.hostname, e);
 	if (q->mode == RUN_HOST)
 		return 0;
 	return run_ns_hostname(q->mode == RUN_SHARED ? q->container : r->agent.name, e);
@@ -156,6 +160,9 @@ static int start(struct run *r, int *ret_status, struct err *e)
 		ret = run_log_open(&r->log, r->agent.log_path, e);
 	if (ret == 0)
 		ret = run_agent_connect(&r->agent, e);
+	/* ovld has written them when it answered. */
+	if (ret == 0)
+		run_etc_start(&r->etc, r->agent.resolv_conf, r->agent.hosts, &r->log);
 	if (ret == 0)
 		ret = run_child_start(&r->spec, &r->child, ret_status, e);
 	return ret;
@@ -192,6 +199,7 @@ static int live(struct run *r)
 	struct run_loop loop = { .child = &r->child,
 				 .log = &r->log,
 				 .signal_fd = r->signal_fd,
+				 .etc = &r->etc,
 				 .tee = !r->request.detach };
 	sigset_t all;
 	struct err e = { 0 };
@@ -246,11 +254,13 @@ int main(int argc, char **argv)
 			RUN_REQUEST_FD);
 		return STATUS_USAGE;
 	}
+	run_etc_init(&r.etc);
 	r.spec.argv = argv + 2;
 	r.child.out = r.child.err = -1;
 	status = run(&r, &e);
 	run_child_done(&r.child);
 	run_log_close(&r.log);
+	run_etc_done(&r.etc);
 	run_agent_done(&r.agent);
 	run_request_done(&r.request);
 	mem_closep(&r.signal_fd);

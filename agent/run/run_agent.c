@@ -50,7 +50,7 @@ int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 				      .path = "/containers/create",
 				      .timeout_ms = TIMEOUT_MS,
 				      .what = "register the container" };
-	const char *name = NULL, *log_path = NULL;
+	const char *name = NULL, *log_path = NULL, *resolv_conf = NULL, *hosts = NULL;
 	int r;
 
 	if (proc_start(c.pid, &c.pid_start) < 0) {
@@ -66,10 +66,16 @@ int run_agent_register(struct run_agent *a, char *const *argv, struct err *e)
 		r = json_get_str_req(answer, "Name", RUN_TEXT_MAX, &name, e);
 	if (r == 0)
 		r = json_get_str(answer, "LogPath", RUN_TEXT_MAX, &log_path, e);
+	if (r == 0)
+		r = json_get_str(answer, "ResolvConfPath", RUN_TEXT_MAX, &resolv_conf, e);
+	if (r == 0)
+		r = json_get_str(answer, "HostsPath", RUN_TEXT_MAX, &hosts, e);
 	if (r < 0)
 		return r;
 	a->name = mem_strdup(name);
 	a->log_path = mem_strdup(log_path);
+	a->resolv_conf = mem_strdup(resolv_conf && *resolv_conf ? resolv_conf : NULL);
+	a->hosts = mem_strdup(hosts && *hosts ? hosts : NULL);
 	return 0;
 }
 
@@ -131,4 +137,6 @@ void run_agent_done(struct run_agent *a)
 {
 	free(a->name);
 	free(a->log_path);
+	free(a->resolv_conf);
+	free(a->hosts);
 }

@@ -14,6 +14,7 @@ struct run_agent {
 	const struct run_request *request; /* borrowed */
 	char *name; /* given by ovld; NULL: not registered */
 	char *log_path; /* told by ovld; NULL: keep no output */
+	char *resolv_conf, *hosts; /* told by ovld: where it keeps the container's; NULL: none */
 };
 /** run_agent_peer() - the supervisor whose network namespace the request asks to share; ret->name is the request's. -ENOENT, -ESRCH: it is ending. */
 int run_agent_peer(struct run_agent *a, struct run_ns_peer *ret, struct err *e);

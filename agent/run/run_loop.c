@@ -14,6 +14,7 @@
 #define DRAIN_MAX \
 	(1024 * 1024) /* bytes read after the end; a process left behind may write for ever */
 #define SIGNAL_LAST 31
+#define STREAM_FDS 3 /* signals, and what the command writes */
 
 static const int passed[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH };
 
@@ -119,11 +120,24 @@ static void read_signals(struct loop *lp)
 	}
 }
 
+static void look_after_etc(struct loop *lp, const struct pollfd *p, size_t n, bool timeout)
+{
+	bool asked = false;
+
+	for (size_t i = 0; i < n; i++)
+		asked = asked || p[i].revents;
+	if (asked || (timeout && !lp->ended))
+		run_etc_look(lp->l->etc, asked);
+}
+
 /* One turn. Return: whether anything is left to do. */
 static bool turn(struct loop *lp)
 {
-	struct pollfd p[3] = { { .fd = lp->l->signal_fd, .events = POLLIN } };
+	struct pollfd p[STREAM_FDS + RUN_ETC_FDS] = { { .fd = lp->l->signal_fd,
+							.events = POLLIN } };
+	size_t n_etc = lp->ended ? 0 : run_etc_poll(lp->l->etc, p + STREAM_FDS);
 	bool pending = false, moved = false;
+	int ready;
 
 	for (int i = 0; i < 2; i++) {
 		struct stream *s = &lp->s[i];
@@ -135,8 +149,13 @@ static bool turn(struct loop *lp)
 		pending |= s->len > 0;
 	}
 	/* Ended: read what is there, wait only for the terminal. */
-	if (poll(p, 3, lp->ended && !pending ? 0 : -1) < 0)
+	ready = poll(p, STREAM_FDS + n_etc,
+		     !lp->ended ? run_etc_timeout(lp->l->etc) :
+		     pending	? -1 :
+				  0);
+	if (ready < 0)
 		return errno == EINTR;
+	look_after_etc(lp, p + STREAM_FDS, n_etc, ready == 0);
 	for (int i = 0; i < 2; i++) {
 		struct stream *s = &lp->s[i];
 

@@ -4,12 +4,14 @@
  */
 #pragma once
 #include "agent/run/run_child.h"
+#include "agent/run/run_etc.h"
 #include "agent/run/run_log.h"
 
 struct run_loop {
 	struct run_child *child;
 	struct run_log *log;
 	int signal_fd; /* of run_loop_signals(), all of them blocked */
+	struct run_etc *etc; /* looked after; its descriptors may be none */
 	bool tee; /* output to our stdout and stderr too */
 };
 /** run_loop_signals() - the set that the loop wants to read. */

@@ -234,9 +234,16 @@ void run_lab_answer(struct run_lab *l, const char *status, const char *json)
 
 void run_lab_create(struct run_lab *l)
 {
-	_cleanup_free_ char *json = mem_printf("{\"Name\":\"c1\",\"LogPath\":\"%s\"}", l->log);
+	_cleanup_json_ cJSON *answer = cJSON_CreateObject();
+	_cleanup_free_ char *json = NULL;
 	struct run_create c = { 0 };
 	struct err e = { 0 };
+
+	json_put_str(answer, "Name", "c1");
+	json_put_str(answer, "LogPath", l->log);
+	json_put_str_opt(answer, "ResolvConfPath", l->resolv_conf);
+	json_put_str_opt(answer, "HostsPath", l->hosts);
+	json = json_print(answer);
 
 	run_lab_expect(l, "POST", "/containers/create");
 	assert_int_equal(run_create_decode(l->body, &c, &e), 0);

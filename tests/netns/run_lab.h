@@ -21,6 +21,7 @@ struct run_lab {
 	cJSON *body; /* and body, NULL: none */
 	pid_t supervisor; /* as told by create */
 	char mode[64]; /* NetworkMode, as told by create */
+	const char *resolv_conf, *hosts; /* what create is answered with; NULL: nothing */
 };
 void run_lab_up(struct run_lab *l);
 /** run_lab_down() - nothing started is left. */
