@@ -12,12 +12,14 @@
 #include "agent/containers_identify.h"
 #include "agent/containers_log.h"
 #include "agent/containers_row.h"
+#include "agent/etc_files.h"
 #include "agent/target.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "store/model.h"
 
+#define SHARED_DEPTH_MAX 16 /* containers that share with one that shares with one ... */
 #define STOP_LAST_MS 3000 /* from KILL to killing the supervisor: it hangs or is stopped */
 
 struct waiter {
@@ -109,6 +111,30 @@ void containers_each(const struct containers *cs, void (*fn)(void *user, const s
 char *containers_log_path(const struct containers *cs, const char *name)
 {
 	return mem_printf("%s/run/%s.log", cs->state_dir, name);
+}
+
+char *containers_etc_dir(const struct containers *cs, const struct container *c)
+{
+	const struct local_target *t = &c->target;
+
+	for (int i = 0; c && i < SHARED_DEPTH_MAX; i++) {
+		const char *peer = NULL;
+
+		/* The name may be another's by now. */
+		if (c->target.netns_ino != t->netns_ino || c->target.netns_dev != t->netns_dev)
+			return NULL;
+		switch (run_mode_of(c->mode, &peer)) {
+		case RUN_OWN:
+			return etc_files_dir(cs->state_dir, c->name);
+		case RUN_NONE:
+		case RUN_HOST:
+			return NULL;
+		case RUN_SHARED:
+			c = containers_get(cs, peer);
+			break;
+		}
+	}
+	return NULL;
 }
 
 /* ---- life and end of an entry ---- */

@@ -60,6 +60,11 @@ void containers_each(const struct containers *cs, void (*fn)(void *user, const s
 		     void *user);
 /** containers_log_path() - where the log of @name is or was; heap. */
 char *containers_log_path(const struct containers *cs, const char *name);
+/**
+ * containers_etc_dir() - where resolv.conf and hosts of @c are kept (agent/etc_files.h): its own, or those of the container whose namespace it shares;
+ * heap, NULL: it has the host's
+ */
+char *containers_etc_dir(const struct containers *cs, const struct container *c);
 
 /**
  * container_create() - register a supervisor

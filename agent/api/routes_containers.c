@@ -105,6 +105,16 @@ static char *command_line(const struct strv *command)
 	return buf_take(&line);
 }
 
+static void put_etc_paths(cJSON *j, const struct api_context *ctx, const struct container *c)
+{
+	_cleanup_free_ char *dir = containers_etc_dir(ctx->containers, c);
+	_cleanup_free_ char *resolv_conf = dir ? mem_printf("%s/resolv.conf", dir) : NULL;
+	_cleanup_free_ char *hosts = dir ? mem_printf("%s/hosts", dir) : NULL;
+
+	json_put_str(j, "ResolvConfPath", resolv_conf ? resolv_conf : "");
+	json_put_str(j, "HostsPath", hosts ? hosts : "");
+}
+
 static cJSON *container_json(const struct api_context *ctx, const struct container *c)
 {
 	_cleanup_free_ char *line = command_line(&c->command);
@@ -120,6 +130,7 @@ static cJSON *container_json(const struct api_context *ctx, const struct contain
 	json_put_u64(j, "SupervisorPid", (uint64_t)c->target.pid);
 	json_put_u64(j, "SupervisorStart", c->target.pid_start);
 	json_put_str(j, "LogPath", c->log_path);
+	put_etc_paths(j, ctx, c);
 	json_put_str(j, "NetworkMode", c->mode ? c->mode : "");
 	settings = cJSON_AddObjectToObject(j, "NetworkSettings");
 	jn.ports = cJSON_AddObjectToObject(settings, "Ports");
@@ -148,6 +159,7 @@ static void post_create(struct api_call *call, void *user)
 	j = cJSON_CreateObject();
 	json_put_str(j, "Name", c->name);
 	json_put_str(j, "LogPath", c->log_path);
+	put_etc_paths(j, user, c);
 	api_reply_json(call, 201, j);
 }
 

@@ -314,6 +314,50 @@ static void modes_are_checked(void **state)
 	end_supervisor(other);
 }
 
+static void etc_is(struct lab *l, const char *name, const char *whose)
+{
+	_cleanup_free_ char *dir = containers_etc_dir(l->cs, containers_get(l->cs, name));
+	_cleanup_free_ char *want = whose ? mem_printf("/run/%s.etc", whose) : NULL;
+
+	if (!whose)
+		assert_null(dir);
+	else if (!dir || dir[0] != '/' || !strstr(dir, want))
+		fail_msg("%s, not %s", dir ? dir : "none", want);
+}
+
+/* Files of names are of the container whose namespace it is. */
+static void etc_of_modes(void **state)
+{
+	struct lab *l = *state;
+	const struct container *c = NULL;
+	pid_t own = supervisor(), host = supervisor_in(-1), with = supervisor_in(own);
+	pid_t none = supervisor(), other = supervisor();
+	struct err e;
+
+	must_create(l, "c1", own);
+	assert_int_equal(create_mode(l, "c2", with, "container:c1", &c, &e), 0);
+	assert_int_equal(create_mode(l, "c3", with, "container:c2", &c, &e), 0);
+	assert_int_equal(create_mode(l, "h", host, "host", &c, &e), 0);
+	assert_int_equal(create_mode(l, "n", none, "none", &c, &e), 0);
+	etc_is(l, "c1", "c1");
+	etc_is(l, "c2", "c1");
+	etc_is(l, "c3", "c1");
+	etc_is(l, "h", NULL);
+	etc_is(l, "n", NULL);
+	/* The one that shared it is gone, and its name another's. */
+	assert_int_equal(container_ended(l->cs, "c1", 0, 0, on_gone, l, &e), 0);
+	until_gone(l, 1);
+	etc_is(l, "c3", NULL);
+	must_create(l, "c1", other);
+	etc_is(l, "c1", "c1");
+	etc_is(l, "c3", NULL);
+	end_supervisor(own);
+	end_supervisor(host);
+	end_supervisor(with);
+	end_supervisor(none);
+	end_supervisor(other);
+}
+
 /* Endpoints go with the container whose namespace they are in, and not with those beside it. */
 static void shared_namespace(void **state)
 {
@@ -531,6 +575,7 @@ int main(void)
 		T(processes),
 		T(modes_are_checked),
 		T(shared_namespace),
+		T(etc_of_modes),
 		T(life),
 		T(given_up_before_start),
 		T(killed_supervisor_is_noticed),
