@@ -23,6 +23,10 @@
 #define DNS_FORWARD_ASKERS_MAX 64 /* of one question */
 #define DNS_FORWARD_TCP_MAX 64
 #define DNS_FORWARD_SICK_MS 10000 /* how long a silent server comes last */
+#define DNS_FORWARD_WRONG_MAX 32 /* wrong answers to one try; then it is given up */
+#define DNS_FORWARD_SERVER_TRIES_MAX 3 /* of one question, of one server */
+#define DNS_FORWARD_QUESTION_MAX DNS_UDP_MAX /* bytes; larger ones are not forwarded */
+#define DNS_FORWARD_KNOWN_MAX 256 /* servers whose health is known */
 
 struct dns_forward;
 struct dns_forward_config {
@@ -31,10 +35,11 @@ struct dns_forward_config {
 	/* Is that a server of ours? It would only ask again: such upstreams are left out, with a warning once. May be NULL. */
 	bool (*is_self)(void *user, struct dns_server_addr a);
 	void *user;
+	uint64_t try_ms, total_ms, sick_ms; /* 0: as above; for tests */
 };
 /** dns_forward_new() - no upstreams yet. */
 struct dns_forward *dns_forward_new(const struct dns_forward_config *c);
-/** dns_forward_close() - open questions are dropped without an answer; memory goes when the loop has run. */
+/** dns_forward_close() - open questions are dropped without an answer, their dns_asked must not be used any more; memory goes when the loop has run. */
 void dns_forward_close(struct dns_forward *f);
 /** dns_forward_servers() - the default upstreams; changed ones clear the cache. */
 void dns_forward_servers(struct dns_forward *f, const struct dns_servers *s);
@@ -63,7 +68,9 @@ struct dns_asked; /* a question under way */
 /**
  * dns_forward_ask() - @fn once, with an answer; SERVFAIL where nobody gave one
  * @ret: the question under way, NULL when @fn has been called already
- * Return: 0, -EBUSY: too many in flight (of all, or of this client, or of this question): refuse it
+ * The same question already under way is joined. A server that was silent is tried again as long as there is time; one that failed otherwise
+ * is not.
+ * Return: 0, -EBUSY: too many in flight (of all, or of this client, or of this question), -EMSGSIZE: above DNS_FORWARD_QUESTION_MAX: refuse it
  */
 int dns_forward_ask(struct dns_forward *f, const struct dns_forward_ask *ask, dns_forward_fn fn,
 		    void *user, struct dns_asked **ret);
@@ -72,12 +79,16 @@ void dns_forward_cancel(struct dns_asked *a);
 
 struct dns_forward_server_state {
 	struct dns_server_addr addr;
-	uint64_t asked, answered, failed;
+	uint64_t asked, answered, failed; /* tries by UDP */
 	bool sick, self; /* silent lately; left out for being ourselves */
 };
 struct dns_forward_stats {
-	size_t in_flight;
-	uint64_t forwarded, cached, failed, refused, tcp;
+	size_t in_flight; /* questions; each once, however many asked */
+	uint64_t forwarded; /* of those that went out */
+	uint64_t failed; /* of them: SERVFAIL */
+	uint64_t cached; /* answered from the cache */
+	uint64_t refused; /* -EBUSY, -EMSGSIZE */
+	uint64_t tcp; /* asked again by TCP */
 	struct dns_cache_stats cache;
 	struct dns_forward_server_state server[DNS_SERVERS_MAX]; /* the default ones */
 	size_t n_servers;
