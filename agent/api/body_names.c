@@ -112,21 +112,22 @@ static int take_link(const char *text, struct body_names *n, struct err *e)
 	return body_link_parse(text, &n->links, e);
 }
 
-void body_names_take(const cJSON *j, const char *where, struct body_names *n, struct err *e)
+void body_names_take(const cJSON *j, const char *where, struct body_names *ret, struct err *e)
 {
 	struct err one = { 0 };
 
-	body_take_text(j, "Hostname", BODY_HOSTNAME_MAX, where, &n->hostname, e);
-	if (n->hostname && body_hostname_check(n->hostname, &one) < 0)
+	body_take_text(j, "Hostname", BODY_HOSTNAME_MAX, where, &ret->hostname, e);
+	if (ret->hostname && body_hostname_check(ret->hostname, &one) < 0)
 		err_add(e, one.code, "%s%sHostname: %s", where, *where ? "." : "", err_text(&one));
-	take_each(j, "ExposedPorts", BODY_EXPOSE_MAX, where, n, body_expose_parse, e);
-	take_each(j, "Links", BODY_LINKS_MAX, where, n, take_link, e);
-	body_take_texts(j, "Dns", BODY_DNS_MAX, BODY_TEXT_MAX, where, &n->dns, e);
-	body_take_texts(j, "DnsSearch", BODY_DNS_SEARCH_MAX, BODY_TEXT_MAX, where, &n->dns_search,
+	take_each(j, "ExposedPorts", BODY_EXPOSE_MAX, where, ret, body_expose_parse, e);
+	take_each(j, "Links", BODY_LINKS_MAX, where, ret, take_link, e);
+	body_take_texts(j, "Dns", BODY_DNS_MAX, BODY_TEXT_MAX, where, &ret->dns, e);
+	body_take_texts(j, "DnsSearch", BODY_DNS_SEARCH_MAX, BODY_TEXT_MAX, where, &ret->dns_search,
 			e);
 	body_take_texts(j, "DnsOptions", BODY_DNS_OPTIONS_MAX, BODY_TEXT_MAX, where,
-			&n->dns_options, e);
-	body_take_texts(j, "ExtraHosts", BODY_HOSTS_MAX, BODY_TEXT_MAX, where, &n->extra_hosts, e);
+			&ret->dns_options, e);
+	body_take_texts(j, "ExtraHosts", BODY_HOSTS_MAX, BODY_TEXT_MAX, where, &ret->extra_hosts,
+			e);
 }
 
 static void put_ports(cJSON *j, const struct body_names *n)

@@ -52,13 +52,16 @@ static bool is_shared(const struct api_context *ctx, struct api_call *call, cons
 
 /* ---- what the names of a body say: their bounds are the body's ---- */
 
-static_assert(BODY_EXPOSE_MAX == MODEL_EXPOSE_MAX && BODY_LINKS_MAX == LOCAL_LINKS_MAX);
-static_assert(BODY_DNS_MAX == LOCAL_DNS_MAX && BODY_DNS_MAX == DNS_SERVERS_MAX);
-static_assert(BODY_DNS_SEARCH_MAX == LOCAL_DNS_SEARCH_MAX &&
-	      BODY_DNS_SEARCH_MAX == RESOLV_SEARCH_MAX);
-static_assert(BODY_DNS_OPTIONS_MAX == LOCAL_DNS_OPTIONS_MAX &&
-	      BODY_DNS_OPTIONS_MAX == RESOLV_OPTIONS_MAX);
-static_assert(BODY_HOSTS_MAX == LOCAL_HOSTS_MAX && BODY_HOSTS_MAX == RESOLV_HOSTS_MAX);
+static_assert(BODY_EXPOSE_MAX == MODEL_EXPOSE_MAX);
+static_assert(BODY_LINKS_MAX == LOCAL_LINKS_MAX);
+static_assert(BODY_DNS_MAX == LOCAL_DNS_MAX);
+static_assert(BODY_DNS_MAX == DNS_SERVERS_MAX);
+static_assert(BODY_DNS_SEARCH_MAX == LOCAL_DNS_SEARCH_MAX);
+static_assert(BODY_DNS_SEARCH_MAX == RESOLV_SEARCH_MAX);
+static_assert(BODY_DNS_OPTIONS_MAX == LOCAL_DNS_OPTIONS_MAX);
+static_assert(BODY_DNS_OPTIONS_MAX == RESOLV_OPTIONS_MAX);
+static_assert(BODY_HOSTS_MAX == LOCAL_HOSTS_MAX);
+static_assert(BODY_HOSTS_MAX == RESOLV_HOSTS_MAX);
 static_assert(BODY_TEXT_MAX == LOCAL_NAMES_TEXT_MAX);
 
 static int check_server(const char *text, struct err *e)
