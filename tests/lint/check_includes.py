@@ -28,7 +28,7 @@ ARROWS = [
 # No IO, clock, globals or logs: DESIGN.md §2. Their headers too.
 PURE = re.compile(
     r"(store/(model|etcd_json)|ipam/(pool|subnet)|overlay/(state|diff)|agent/(compile|netopt|sandbox)"
-    r"|agent/dns/(zone|dns_client|dns_wire|dns_cache|resolv_conf))"
+    r"|agent/dns/(zone|dns_client|dns_wire|dns_cache|resolv_conf)|agent/docker/(plugin_body|docker_decode|docker_sync))"
     r"(_[a-z0-9_]+)?\.[ch]$"
 )
 PURE_SYSTEM = re.compile(
