@@ -16,7 +16,7 @@
 struct sum {
 	bool sound; /* each can be read, and nothing is left */
 	bool answered; /* a record of the asked type */
-	bool soa;
+	bool soa, opt;
 	uint32_t ttl;
 	uint32_t minimum; /* the SOA's */
 	unsigned rcode_upper;
@@ -30,6 +30,13 @@ static uint32_t ttl_of(uint32_t wire)
 static uint32_t lower_of(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Sound, an SOA cannot be shorter. Return: how long it says that something is not there. */
+static uint32_t minimum_of(const uint8_t *pkt, const struct dns_record *r)
+{
+	return r->end - r->data_at > SOA_MINIMUM ? ttl_of(dns_get32(pkt + r->end - SOA_MINIMUM)) :
+						   0;
 }
 
 /* Names are the same in any case (RFC 4343); the bytes of lengths are no letters. */
@@ -46,20 +53,27 @@ static bool is_same_question(const uint8_t *pkt, size_t len, const struct dns_qu
 	return memcmp(p + name, q->question + name, 4) == 0;
 }
 
+/* RFC 6891 §6.1.1, 6.1.2 */
+static bool is_opt_in_place(const struct dns_record *r)
+{
+	return r->type == DNS_TYPE_OPT && r->section == DNS_ADDITIONAL && r->fixed_at == r->at + 1;
+}
+
 static void sum_record(struct sum *s, const uint8_t *pkt, const struct dns_record *r, uint16_t type)
 {
 	if (r->type == DNS_TYPE_OPT) {
+		if (s->opt || !is_opt_in_place(r))
+			s->sound = false;
+		s->opt = true;
 		s->rcode_upper = r->ttl >> 24;
 		return;
 	}
 	s->ttl = lower_of(s->ttl, ttl_of(r->ttl));
 	if (r->section == DNS_ANSWER && (r->type == type || type == ZONE_ANY))
 		s->answered = true;
-	/* Sound, so it is there: an SOA cannot be shorter. */
-	if (r->section == DNS_AUTHORITY && r->type == ZONE_SOA &&
-	    r->end - r->data_at > SOA_MINIMUM) {
+	if (r->section == DNS_AUTHORITY && r->type == ZONE_SOA) {
 		s->soa = true;
-		s->minimum = ttl_of(dns_get32(pkt + r->end - SOA_MINIMUM));
+		s->minimum = minimum_of(pkt, r);
 	}
 }
 
@@ -137,7 +151,7 @@ static struct tail find_tail(const uint8_t *pkt, size_t len)
 	if (dns_walk_begin(&w, pkt, len) < 0)
 		return t;
 	while ((rc = dns_walk_next(&w, &r)) > 0) {
-		t.opt_last = r.type == DNS_TYPE_OPT && r.section == DNS_ADDITIONAL;
+		t.opt_last = is_opt_in_place(&r);
 		if (t.opt_last) {
 			t.opt_at = r.at;
 			t.rcode |= (r.ttl >> 24) << 4;
@@ -216,6 +230,9 @@ size_t dns_reply_aged(const uint8_t *pkt, size_t len, uint32_t age_s, const stru
 	while ((rc = dns_walk_next(&w, &r)) > 0) {
 		uint32_t ttl = ttl_of(r.ttl);
 
+		/* Its minimum does not grow less, its TTL does: RFC 2308 §5. */
+		if (r.section == DNS_AUTHORITY && r.type == ZONE_SOA)
+			ttl = lower_of(ttl, minimum_of(pkt, &r));
 		/* What OPT has there is no TTL. */
 		if (r.type != DNS_TYPE_OPT)
 			dns_put32(buf + r.fixed_at + 4, ttl > age_s ? ttl - age_s : 0);

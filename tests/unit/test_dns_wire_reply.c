@@ -245,6 +245,17 @@ static void what_is_broken_is_not_kept(void **state)
 	assert_int_equal(check(&p, &q, &r), 0);
 	assert_false(r.cacheable);
 	assert_int_equal(adopt(&p, &q, 512), whole.n);
+	p = whole; /* EDNS twice, and of a name */
+	packet_opt(&p, 512, 0, LIT(""));
+	assert_int_equal(check(&p, &q, &r), 0);
+	assert_false(r.cacheable);
+	reply(&p, 0, 1);
+	packet_record(&p, 6, LIT(SELF), 1, 300, LIT("\12\0\0\1"));
+	packet_record(&p, 10, LIT("\1x\0"), 41, 0, LIT(""));
+	assert_int_equal(check(&p, &q, &r), 0);
+	assert_false(r.cacheable);
+	assert_int_equal(age(&p, 0, &q, 512, buf), p.n);
+	assert_memory_equal(buf + p.n - 13, "\1x\0\0\51", 5);
 	p = whole;
 	p.b[2] |= 2;
 	assert_int_equal(check(&p, &q, &r), 0);
@@ -419,6 +430,24 @@ static void a_kept_reply_ages(void **state)
 	assert_int_equal(buf[2], 0x83);
 }
 
+/* Or who is told "not there" late would believe it for as long again. */
+static void what_is_not_there_ages_from_the_soas_minimum(void **state)
+{
+	struct dns_query q = question(NAME, 1, 0, 0);
+	uint8_t buf[DNS_PACKET_MAX];
+	struct dns_reply r;
+	struct packet p;
+	size_t n;
+
+	(void)state;
+	reply(&p, DNS_NXDOMAIN, 1);
+	packet_record(&p, 8, LIT("\300\020"), 6, 300, LIT(SOA_DATA));
+	n = age(&p, 45, &q, 512, buf);
+	assert_int_equal(dns_reply_check(buf, n, &q, q.id, &r), 0);
+	assert_true(r.cacheable);
+	assert_int_equal(r.ttl, 15);
+}
+
 static void long_replies_pass_but_are_not_kept(void **state)
 {
 	struct dns_query q = question(NAME, 1, 0, 0);
@@ -516,6 +545,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_speak_edns_gets_none),
 		cmocka_unit_test(what_does_not_fit_is_cut),
 		cmocka_unit_test(a_kept_reply_ages),
+		cmocka_unit_test(what_is_not_there_ages_from_the_soas_minimum),
 		cmocka_unit_test(long_replies_pass_but_are_not_kept),
 		cmocka_unit_test(answers_are_shown_as_texts),
 		cmocka_unit_test(no_answer_shows_nothing),
