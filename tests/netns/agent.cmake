@@ -3,4 +3,3 @@ ovl_netns_test(NAME test_firewalld SOURCES test_firewalld.c ../kernel_facts/nft_
 foreach(test publish publish_relay)
 	ovl_netns_test(NAME test_${test} SOURCES test_${test}.c publish_lab.c ../kernel_facts/nft_lab.c LIBS ovl_publish)
 endforeach()
-ovl_netns_test(NAME test_dns_listen SOURCES test_dns_listen.c dns_listen_lab.c dns_lab.c ../kernel_facts/nft_lab.c LIBS ovl_dns)
