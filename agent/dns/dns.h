@@ -21,8 +21,9 @@ struct dns_config {
 	uint32_t ttl_s;
 	size_t cache_bytes;
 };
+/** dns_new() - knows nobody and nothing, listens nowhere. */
 struct dns *dns_new(const struct dns_config *c);
-/** dns_close() - memory goes when the loop has run. */
+/** dns_close() - questions of dns_ask() under way are told that nobody answered; sockets' memory goes when the loop has run. NULL is none. */
 void dns_close(struct dns *d);
 /* To be fed by the wiring; never NULL. */
 struct zone *dns_zone(struct dns *d);
@@ -34,13 +35,13 @@ struct dns_listen *dns_listen(struct dns *d);
 struct dns_told {
 	const uint8_t *pkt; /* the answer; borrowed */
 	size_t len;
-	bool ours; /* the zone's */
+	bool ours; /* the zone's, or what nobody is asked for (AXFR): an error then, and ->zone says ZONE_FOREIGN */
 	struct zone_answer zone; /* ours: why; without its records */
 	struct dns_forward_how how; /* not ours */
 	bool refused; /* not ours, and the client has no way out */
 };
 typedef void (*dns_told_fn)(void *user, const struct dns_told *t);
-/** dns_ask() - @fn exactly once, also from inside. Return: 0, -EINVAL: @name is no domain name, -EBUSY. */
+/** dns_ask() - @fn exactly once where it returns 0, also from inside; it must not close @d. Return: 0, -EINVAL: @name is no domain name, -EBUSY: too many under way. */
 int dns_ask(struct dns *d, const struct dns_client *client, const char *name, uint16_t type,
 	    dns_told_fn fn, void *user, struct err *e);
 
