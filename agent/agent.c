@@ -113,7 +113,7 @@ static void make_host_parts(struct agent *a)
 	struct err e = { 0 };
 
 	a->publishes = publishes_new(a->loop);
-	a->surroundings = surroundings_new(a->loop, a->config->vxlan_port);
+	a->surroundings = surroundings_new(a->loop, a->config->vxlan_port, a->config->dns);
 	if (knl_conntrack_new(a->loop, &a->conntrack, &e) < 0) {
 		a->conntrack = NULL;
 		log_warn(

@@ -62,7 +62,7 @@ static void readable(uv_poll_t *p, int status, int events)
 		later(s, SURROUNDINGS_GATHER_MS);
 }
 
-struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port)
+struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port, bool dns)
 {
 	struct surroundings *s = mem_alloc(sizeof(*s));
 	struct err e = { 0 };
@@ -76,6 +76,7 @@ struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port)
 			 LOG_Q(err_text(&e)));
 		return s;
 	}
+	coexist_dns(s->coexist, dns);
 	if (uv_poll_init(loop, &s->poll, coexist_event_fd(s->coexist)) == 0) {
 		s->poll.data = s;
 		s->open_handles++;

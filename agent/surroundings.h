@@ -14,8 +14,8 @@
 #define SURROUNDINGS_RETRY_MS 5000 /* after a failure */
 
 struct surroundings;
-/** surroundings_new() - writes nothing. What cannot be opened is logged and done without. */
-struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port);
+/** surroundings_new() - writes nothing. What cannot be opened is logged and done without. @dns: names are served on our interfaces. */
+struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port, bool dns);
 /** surroundings_close() - memory goes when the loop has run. */
 void surroundings_close(struct surroundings *s);
 /** surroundings_set() - all our bridges in the host's namespace, and ovl-gw where it is wanted; copied. */

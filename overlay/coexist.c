@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "overlay/coexist.h"
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include "base/mem.h"
 #include "overlay/coexist_priv.h"
@@ -37,6 +38,11 @@ void coexist_free(struct coexist *c)
 	free(c);
 }
 
+void coexist_dns(struct coexist *c, bool served)
+{
+	c->no_dns = !served;
+}
+
 bool coexist_drops(const struct nft_foreign_chain *c)
 {
 	for (size_t i = 0; i < c->n_rules; i++) {
@@ -66,6 +72,13 @@ struct nft_foreign_chain *coexist_place(const struct nft_foreign *f, uint8_t fam
 	return fwd;
 }
 
+struct nft_foreign_chain *coexist_input(const struct nft_foreign *f, uint8_t family)
+{
+	struct nft_foreign_chain *in = nft_foreign_find(f, family, "filter", "INPUT");
+
+	return in && in->hook == NFT_FOREIGN_INPUT && coexist_drops(in) ? in : NULL;
+}
+
 static size_t index_of(const struct coexist_ifaces *ifs, const char *name)
 {
 	size_t i = 0;
@@ -75,7 +88,7 @@ static size_t index_of(const struct coexist_ifaces *ifs, const char *name)
 	return i;
 }
 
-enum { HAVE_IN = 1, HAVE_OUT = 2 };
+enum { HAVE_IN = 1, HAVE_OUT = 2, HAVE_UDP = 4, HAVE_TCP = 8 };
 /* One family's rules of ours: those that shall be, and which of them are. */
 struct fitting {
 	const struct coexist_ifaces *ifs;
@@ -115,15 +128,25 @@ static void find_docker(const struct nft_foreign *all, uint8_t family, struct fi
 	}
 }
 
+/* Where a chain of others stands in this. */
+enum place { NO_PLACE, PLACE_FORWARD, PLACE_INPUT };
+
+static uint8_t have_bit(const struct nft_foreign_rule *r)
+{
+	if (r->proto)
+		return r->proto == IPPROTO_TCP ? HAVE_TCP : HAVE_UDP;
+	return r->mentions[0].what == NFT_FOREIGN_OUT ? HAVE_OUT : HAVE_IN;
+}
+
 /* Is rule @r of ours, found in its place, wanted? Then it is noted. */
-static bool is_wanted(struct fitting *f, const struct nft_foreign_rule *r)
+static bool is_wanted(struct fitting *f, const struct nft_foreign_rule *r, enum place place)
 {
 	size_t at = index_of(f->ifs, r->mentions[0].name), to;
-	uint8_t bit = r->mentions[0].what == NFT_FOREIGN_OUT ? HAVE_OUT : HAVE_IN;
+	uint8_t bit = have_bit(r);
 
-	if (at >= f->ifs->n)
+	if (at >= f->ifs->n || place != (r->proto ? PLACE_INPUT : PLACE_FORWARD))
 		return false;
-	if (r->n_mentions == 1) {
+	if (r->n_mentions == 1 || r->proto) {
 		if (f->have[at] & bit)
 			return false;
 		f->have[at] |= bit;
@@ -138,7 +161,7 @@ static bool is_wanted(struct fitting *f, const struct nft_foreign_rule *r)
 }
 
 /* Append deletions of our rules that are wrong in @c; note the others. */
-static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, bool place,
+static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, enum place place,
 		     struct fitting *f)
 {
 	bool over = false; /* what follows is never reached */
@@ -153,7 +176,7 @@ static void sort_out(struct nft_batch *b, const struct nft_foreign_chain *c, boo
 		over |= r->plain && r->verdict == NFT_FOREIGN_RETURN;
 		if (!r->ours)
 			continue;
-		if (!place || over || !is_wanted(f, r))
+		if (place == NO_PLACE || over || !is_wanted(f, r, place))
 			nft_foreign_del(b, c, r->handle);
 	}
 }
@@ -174,11 +197,24 @@ static void put_missing(struct nft_batch *b, const struct nft_foreign_chain *pla
 	}
 }
 
+static void put_missing_dns(struct nft_batch *b, const struct nft_foreign_chain *input,
+			    const struct fitting *f)
+{
+	for (size_t i = f->ifs->n; i-- > 0;) {
+		if (!(f->have[i] & HAVE_TCP))
+			nft_foreign_put_dns(b, input, f->ifs->v[i], IPPROTO_TCP);
+		if (!(f->have[i] & HAVE_UDP))
+			nft_foreign_put_dns(b, input, f->ifs->v[i], IPPROTO_UDP);
+	}
+}
+
 /* One family's rules, in one transaction. */
 static int fit_family(struct coexist *c, const struct nft_foreign *f, uint8_t family, uint32_t gen,
 		      const struct coexist_ifaces *ifs, unsigned *ret_writes, struct err *e)
 {
 	const struct nft_foreign_chain *place = ifs->n ? coexist_place(f, family) : NULL;
+	const struct nft_foreign_chain *input = ifs->n && !c->no_dns ? coexist_input(f, family) :
+								       NULL;
 	struct fitting fit = { .ifs = ifs, .have = mem_alloc(ifs->n + 1) };
 	struct nft_batch b;
 	int r;
@@ -189,11 +225,19 @@ static int fit_family(struct coexist *c, const struct nft_foreign *f, uint8_t fa
 	nft_batch_init(&b, c->sock);
 	nft_foreign_expect(&b, gen);
 	for (size_t i = 0; i < f->n; i++) {
-		if (f->chains[i].family == family && strcmp(f->chains[i].table, "filter") == 0)
-			sort_out(&b, &f->chains[i], &f->chains[i] == place, &fit);
+		const struct nft_foreign_chain *at = &f->chains[i];
+
+		if (at->family == family && strcmp(at->table, "filter") == 0)
+			sort_out(&b, at,
+				 at == place ? PLACE_FORWARD :
+				 at == input ? PLACE_INPUT :
+					       NO_PLACE,
+				 &fit);
 	}
 	if (place)
 		put_missing(&b, place, &fit);
+	if (input)
+		put_missing_dns(&b, input, &fit);
 	*ret_writes = (unsigned)b.n;
 	r = nft_batch_commit(&b, e);
 	nft_batch_done(&b);

@@ -9,7 +9,9 @@
  *   iptables-legacy with FORWARD drop  reported, with the lines to add
  *   nft tables with a forward hook that drops, not iptables' own     reported, with the line to add
  *   firewalld                          our interfaces in its zone "ovl" (target ACCEPT), over D-Bus (agent/firewalld.h)
- *   input chains that drop the VXLAN port, or DNS on ovl-gw           reported, with the cure; a note where a rule takes everything from some sources
+ *   iptables-nft, INPUT drops          accept rules for DNS (udp and tcp, port 53) from each of our interfaces in front of it: names are served there
+ *   other input chains that drop DNS   reported, with the lines to add
+ *   input chains that drop VXLAN       reported, with the cure; a note where a rule takes everything from some sources
  * Rules in `ip filter` and `ip6 filter` are written as iptables-nft writes them, so that `iptables -S` and dockerd go on to understand the table. They are
  * followed when somebody flushes or rebuilds (nf_tables notifications), and removed by coexist_remove(). Nothing is written where nobody drops:
  * neither the policy nor a rule without conditions. iptables-legacy tells of no change: it is looked at with each update.
@@ -35,6 +37,8 @@ struct coexist;
 /** coexist_new() - sockets in the host's namespace (the caller's, then and at each update); writes nothing. @vxlan_port: 0 where no overlay is used */
 int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e);
 void coexist_free(struct coexist *c);
+/** coexist_dns() - are names served on our interfaces? Yes, until this is called; else nobody needs to let DNS in. Counts from the next update on. */
+void coexist_dns(struct coexist *c, bool served);
 /**
  * coexist_update() - look at what is there and make our accept rules fit
  * @ifaces: all our bridges in the host's namespace and ovl-gw (n 0: our rules are removed). Chains that are as they should be are not written.

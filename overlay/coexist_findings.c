@@ -8,7 +8,6 @@
 
 #define NAMED_MAX 8 /* interfaces named in one finding */
 #define TEXT_MAX 8192
-#define DNS_PORT 53
 
 void coexist_findings_clear(struct coexist *c)
 {
@@ -268,23 +267,23 @@ static char *vxlan_cure(const struct nft_foreign *f, const struct nft_foreign_ch
 	return mem_printf("nft 'insert rule %s udp dport %u accept'", who, port);
 }
 
-static char *dns_cure(const struct nft_foreign *f, const struct nft_foreign_chain *c,
-		      const struct coexist_ifaces *ifs, const bool *missing)
+static char *dns_cure(const struct nft_foreign_chain *c, const struct coexist_ifaces *ifs,
+		      const bool *missing)
 {
 	bool iptables = by_iptables(c);
 	_cleanup_free_ char *who = iptables ? command(c) : nft_name(c);
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *udp = NULL;
+	_cleanup_free_ char *tcp = NULL;
 
 	if (by_firewalld(c))
 		return forward_cure(c, ifs, missing);
-	if (by_ufw(f, c))
-		text = mem_strdup("ufw allow in on @ to any port 53");
-	else
-		text = mem_printf(iptables ?
-					  "%s -I INPUT -i @ -p udp --dport 53 -j ACCEPT" :
-					  "nft 'insert rule %s iifname \"@\" udp dport 53 accept'",
-				  who);
-	return lines(ifs, missing, iptables ? '+' : '*', (const char *const[]){ text }, 1);
+	udp = mem_printf(iptables ? "%s -I INPUT -i @ -p udp --dport 53 -j ACCEPT" :
+				    "nft 'insert rule %s iifname \"@\" udp dport 53 accept'",
+			 who);
+	tcp = mem_printf(iptables ? "%s -I INPUT -i @ -p tcp --dport 53 -j ACCEPT" :
+				    "nft 'insert rule %s iifname \"@\" tcp dport 53 accept'",
+			 who);
+	return lines(ifs, missing, iptables ? '+' : '*', (const char *const[]){ udp, tcp }, 2);
 }
 
 /* Is there a rule that takes in everything from some addresses: the other nodes, perhaps? */
@@ -323,29 +322,89 @@ static void find_vxlan(struct coexist *c, const struct nft_foreign *f,
 		    vxlan_cure(f, base, c->vxlan_port));
 }
 
-static void find_input(struct coexist *c, struct nft_foreign *f,
-		       const struct nft_foreign_chain *base, const struct coexist_ifaces *ifs)
+/* A rule for the interface, for the port, or for both. */
+static bool rule_lets_dns_in(const struct nft_foreign_rule *r, const char *ifname)
+{
+	bool in = false, is_in = false, port = false, is_port = false;
+
+	if (r->verdict == NFT_FOREIGN_DROP || r->verdict == NFT_FOREIGN_RETURN)
+		return false;
+	for (size_t i = 0; i < r->n_mentions; i++) {
+		const struct nft_foreign_mention *m = &r->mentions[i];
+
+		if (m->what == NFT_FOREIGN_IN) {
+			in = true;
+			is_in |= m->len && strncmp(m->name, ifname, m->len) == 0;
+		} else if (m->what == NFT_FOREIGN_DPORT) {
+			port = true;
+			is_port |= m->from <= NFT_FOREIGN_DNS_PORT && NFT_FOREIGN_DNS_PORT <= m->to;
+		}
+	}
+	return (in || port) && in == is_in && port == is_port;
+}
+
+static bool lets_dns_in(const struct nft_foreign *f, const char *ifname)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct nft_foreign_chain *c = &f->chains[i];
+
+		for (size_t j = 0; c->reached && j < c->n_rules; j++) {
+			if (rule_lets_dns_in(&c->rules[j], ifname))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* An input chain that is not for us to write into. */
+static void find_dns(struct coexist *c, const struct nft_foreign *f,
+		     const struct nft_foreign_chain *base, const struct coexist_ifaces *ifs,
+		     const char *who)
 {
 	_cleanup_free_ bool *missing = mem_alloc(ifs->n + 1);
-	_cleanup_free_ char *who = title(f, base);
+	_cleanup_free_ char *list = NULL;
 	bool any = false;
 
-	nft_foreign_reach(f, base);
-	find_vxlan(c, f, base, who);
-	if (let_in(f, NFT_FOREIGN_DPORT, NULL, DNS_PORT))
-		return;
 	for (size_t i = 0; i < ifs->n; i++) {
-		missing[i] = strncmp(ifs->v[i], "ovl-gw", IFNAMSIZ) == 0 &&
-			     !let_in(f, NFT_FOREIGN_IN, ifs->v[i], 0);
+		missing[i] = !lets_dns_in(f, ifs->v[i]);
 		any |= missing[i];
 	}
 	if (!any)
 		return;
-	_cleanup_free_ char *list = names(ifs, missing);
+	list = names(ifs, missing);
 	coexist_add(c, COEXIST_PROBLEM,
 		    mem_printf("%s may block DNS of containers: it drops and has no rule for %s",
 			       who, list),
-		    dns_cure(f, base, ifs, missing));
+		    dns_cure(base, ifs, missing));
+}
+
+static void find_input(struct coexist *c, struct nft_foreign *f,
+		       const struct nft_foreign_chain *base, const struct coexist_ifaces *ifs)
+{
+	_cleanup_free_ char *who = title(f, base);
+	_cleanup_free_ char *list = NULL;
+
+	nft_foreign_reach(f, base);
+	find_vxlan(c, f, base, who);
+	if (!ifs->n || c->no_dns)
+		return;
+	if (base->family == NFT_FOREIGN_INET || base != coexist_input(f, base->family)) {
+		find_dns(c, f, base, ifs, who);
+		return;
+	}
+	list = names(ifs, NULL);
+	if (blocked(base, NULL)) {
+		_cleanup_free_ char *cmd = command(base);
+
+		coexist_add(c, COEXIST_PROBLEM,
+			    mem_printf("%s: a rule in front of ours drops everything", who),
+			    mem_printf("%s -S %s", cmd, base->name));
+	} else {
+		coexist_add(c, COEXIST_NOTE,
+			    mem_printf("%s drops; accept rules for DNS from %s in %s", who, list,
+				       base->name),
+			    NULL);
+	}
 }
 
 void coexist_find(struct coexist *c, struct nft_foreign *f, const struct coexist_ifaces *ifs)
@@ -380,6 +439,10 @@ int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, str
 		const char *cmd = v6 ? "ip6tables-legacy" : "iptables-legacy";
 		_cleanup_free_ char *in = mem_printf("%s -I FORWARD -i @ -j ACCEPT", cmd);
 		_cleanup_free_ char *out = mem_printf("%s -I FORWARD -o @ -j ACCEPT", cmd);
+		_cleanup_free_ char *udp =
+			mem_printf("%s -I INPUT -i @ -p udp --dport 53 -j ACCEPT", cmd);
+		_cleanup_free_ char *tcp =
+			mem_printf("%s -I INPUT -i @ -p tcp --dport 53 -j ACCEPT", cmd);
 		struct knl_iptables t;
 		int r = knl_iptables_read(v6, ifs->v, ifs->n, &t);
 
@@ -392,6 +455,13 @@ int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, str
 				first = err_set(e, r, "%s: %s", cmd, strerror(-r));
 			continue;
 		}
+		if (t.used && t.input_drops && t.n_dns_missing && !c->no_dns)
+			coexist_add(
+				c, COEXIST_PROBLEM,
+				mem_printf("%s: INPUT may block DNS of containers: it drops and has "
+					   "no rule for %zu of our interfaces",
+					   cmd, t.n_dns_missing),
+				lines(ifs, NULL, '+', (const char *const[]){ udp, tcp }, 2));
 		if (!t.used || !t.drops || !ifs->n)
 			continue;
 		if (!t.n_missing)

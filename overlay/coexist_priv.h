@@ -12,6 +12,7 @@ struct coexist {
 	struct nft_sock *sock;
 	int event_fd;
 	uint16_t vxlan_port;
+	bool no_dns;
 	struct coexist_finding findings[COEXIST_FINDINGS_MAX];
 	size_t n_findings;
 };
@@ -24,6 +25,8 @@ struct coexist_ifaces {
 bool coexist_drops(const struct nft_foreign_chain *c);
 /** coexist_place() - iptables-nft's chain for accept rules of ours, in ip or ip6; NULL: nothing drops there. */
 struct nft_foreign_chain *coexist_place(const struct nft_foreign *f, uint8_t family);
+/** coexist_input() - iptables-nft's chain for accept rules of DNS; NULL: nothing drops there. */
+struct nft_foreign_chain *coexist_input(const struct nft_foreign *f, uint8_t family);
 /** coexist_find() - findings about @f, which may have been read before our rules were written. */
 void coexist_find(struct coexist *c, struct nft_foreign *f, const struct coexist_ifaces *ifs);
 /** coexist_find_legacy() - findings about iptables-legacy. Return: 0 or the first error. */

@@ -2,6 +2,7 @@
 #include "overlay/knl_iptables.h"
 #include <errno.h>
 #include <netinet/in.h> /* before those of linux, or both define struct in_addr */
+#include <linux/netfilter/xt_tcpudp.h>
 #include <linux/netfilter_ipv4/ip_tables.h>
 #include <linux/netfilter_ipv6/ip6_tables.h>
 #include <stdint.h>
@@ -11,6 +12,7 @@
 #include "base/mem.h"
 
 #define TRIES 5
+#define DNS_PORT 53
 
 static bool listed(bool v6)
 {
@@ -72,10 +74,37 @@ static bool names(const char *name, const uint8_t *mask, const char *ifname)
 	return mask[0] != 0;
 }
 
-static void look(bool v6, const char *table, size_t size, size_t policy,
+/* The ports of UDP that a rule is about; 0: those it says are not the one of DNS, or not to be known. */
+enum ports { PORTS_OTHER, PORTS_ANY, PORTS_DNS };
+
+static enum ports ports_of(const char *table, size_t at, size_t least, const struct entry *e)
+{
+	enum ports found = PORTS_ANY;
+
+	for (size_t m = least; m + sizeof(struct xt_entry_match) <= e->target;) {
+		const struct xt_entry_match *x = (const struct xt_entry_match *)(table + at + m);
+		size_t size = x->u.match_size;
+		const struct xt_udp *u = (const struct xt_udp *)x->data;
+
+		if (size < sizeof(*x) || m + size > e->target)
+			return PORTS_OTHER;
+		if (strcmp(x->u.user.name, "udp") == 0 && size >= sizeof(*x) + sizeof(*u))
+			found = !(u->invflags & XT_UDP_INV_DSTPT) && u->dpts[0] <= DNS_PORT &&
+						DNS_PORT <= u->dpts[1] ?
+					PORTS_DNS :
+					PORTS_OTHER;
+		else if (strcmp(x->u.user.name, "comment") != 0)
+			return PORTS_OTHER;
+		m += size;
+	}
+	return found;
+}
+
+static void look(bool v6, const char *table, const struct ipt_getinfo *info,
 		 const char (*ifaces)[IFNAMSIZ], size_t n, struct knl_iptables *ret)
 {
 	const size_t least = v6 ? sizeof(struct ip6t_entry) : sizeof(struct ipt_entry);
+	const size_t size = info->size, policy = info->underflow[NF_INET_FORWARD];
 	_cleanup_free_ uint8_t *seen = mem_alloc(n + 1);
 
 	for (size_t at = 0; at + least <= size;) {
@@ -86,14 +115,28 @@ static void look(bool v6, const char *table, size_t size, size_t policy,
 		int v = verdict(table, size, at, &e);
 		if (at == policy)
 			ret->drops = v == -NF_DROP - 1;
+		if (at == info->underflow[NF_INET_LOCAL_IN])
+			ret->input_drops = v == -NF_DROP - 1;
+		/* Chains of users may be led to from INPUT: only FORWARD's own rules are surely not. */
+		enum ports ports =
+			v != -NF_ACCEPT - 1 ||
+					(at >= info->hook_entry[NF_INET_FORWARD] && at <= policy) ?
+				PORTS_OTHER :
+				ports_of(table, at, least, &e);
 		/* -i and -o may stand in one rule of its own each, and do in ours. */
-		for (size_t i = 0; v == -NF_ACCEPT - 1 && i < n; i++)
-			seen[i] |= (names(e.in, e.in_mask, ifaces[i]) ? 1 : 0) |
-				   (names(e.out, e.out_mask, ifaces[i]) ? 2 : 0);
+		for (size_t i = 0; v == -NF_ACCEPT - 1 && i < n; i++) {
+			bool in = names(e.in, e.in_mask, ifaces[i]);
+
+			seen[i] |= (in ? 1 : 0) | (names(e.out, e.out_mask, ifaces[i]) ? 2 : 0);
+			if ((in && ports != PORTS_OTHER) || (!e.in_mask[0] && ports == PORTS_DNS))
+				seen[i] |= 4;
+		}
 		at += e.next;
 	}
-	for (size_t i = 0; i < n; i++)
-		ret->n_missing += seen[i] != 3;
+	for (size_t i = 0; i < n; i++) {
+		ret->n_missing += (seen[i] & 3) != 3;
+		ret->n_dns_missing += !(seen[i] & 4);
+	}
 }
 
 /* -EAGAIN: the size is no longer what it was. */
@@ -119,8 +162,7 @@ static int read_once(int fd, bool v6, const char (*ifaces)[IFNAMSIZ], size_t n,
 	if (getsockopt(fd, level, v6 ? IP6T_SO_GET_ENTRIES : IPT_SO_GET_ENTRIES, all, &len) < 0)
 		return -errno;
 	*ret = (struct knl_iptables){ .used = true };
-	look(v6, (const char *)all->entrytable, info.size, info.underflow[NF_INET_FORWARD], ifaces,
-	     n, ret);
+	look(v6, (const char *)all->entrytable, &info, ifaces, n, ret);
 	return 0;
 }
 

@@ -369,8 +369,15 @@ void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, con
 		     const char *out)
 {
 	/* Without NLM_F_APPEND: in front. */
-	nft_foreign_rule_build(nft_batch_msg(b, NFT_MSG_NEWRULE, c->family, NLM_F_CREATE),
-			       c->family, c->table, c->name, in, out);
+	nft_foreign_rule_build(nft_batch_msg(b, NFT_MSG_NEWRULE, c->family, NLM_F_CREATE), c,
+			       &(struct nft_foreign_own){ .in = in, .out = out });
+}
+
+void nft_foreign_put_dns(struct nft_batch *b, const struct nft_foreign_chain *c, const char *in,
+			 uint8_t proto)
+{
+	nft_foreign_rule_build(nft_batch_msg(b, NFT_MSG_NEWRULE, c->family, NLM_F_CREATE), c,
+			       &(struct nft_foreign_own){ .in = in, .proto = proto });
 }
 
 void nft_foreign_del(struct nft_batch *b, const struct nft_foreign_chain *c, uint64_t handle)

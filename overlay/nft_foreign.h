@@ -6,8 +6,8 @@
  * only what decides here is kept: its verdict, whether it has conditions at all, and the interfaces and destination ports that it names
  * (compares, ranges, sets, xt's udp and multiport). Conditions of any other kind are not understood, only that there are some.
  *
- * A rule of ours is byte for byte what `iptables -I CHAIN -i NAME -m comment --comment ovl -j ACCEPT` (or -o) of iptables-nft 1.8 sends, so
- * that iptables -S, -D and iptables-save know it. That comment, with nothing else in the rule, is the mark of ownership.
+ * A rule of ours is byte for byte what `iptables -I CHAIN -i NAME -m comment --comment ovl -j ACCEPT` (or -o, or -i NAME -p udp --dport 53) of
+ * iptables-nft 1.8 sends (of 1.8.7 with a port: what later ones send that one does not understand), so that iptables -S, -D and iptables-save know it. That comment, with nothing else in the rule, is the mark of ownership.
  */
 #pragma once
 #include <net/if.h>
@@ -20,6 +20,7 @@
 #define NFT_FOREIGN_RULES_MAX 200000
 #define NFT_FOREIGN_SETS_MAX 256 /* looked into, of one table */
 #define NFT_FOREIGN_COMMENT "ovl"
+#define NFT_FOREIGN_DNS_PORT 53
 
 enum { NFT_FOREIGN_INET = 1, NFT_FOREIGN_IP = 2, NFT_FOREIGN_IP6 = 10 }; /* NFPROTO_* */
 enum nft_foreign_hook { NFT_FOREIGN_NO_HOOK, NFT_FOREIGN_FORWARD, NFT_FOREIGN_INPUT };
@@ -45,7 +46,8 @@ struct nft_foreign_rule {
 	bool plain; /* without conditions */
 	bool verdict_map; /* leads to chains that are not told */
 	bool by_source; /* accepts by the sender's address, whatever the protocol */
-	bool ours; /* as nft_foreign_put() makes it: mentions are IN, OUT, or IN and OUT */
+	bool ours; /* as nft_foreign_put() and _put_dns() make it: mentions are IN, OUT, IN and OUT, or IN and DPORT */
+	uint8_t proto; /* IPPROTO_*, the only one it is about; 0: not known */
 	struct nft_foreign_mention *mentions;
 	size_t n_mentions;
 };
@@ -83,6 +85,9 @@ void nft_foreign_reach(struct nft_foreign *f, const struct nft_foreign_chain *ba
  */
 void nft_foreign_put(struct nft_batch *b, const struct nft_foreign_chain *c, const char *in,
 		     const char *out);
+/** nft_foreign_put_dns() - append to @b: a rule of ours, in front of the chain: accept what comes in by @in to the port of DNS. @proto: IPPROTO_UDP, IPPROTO_TCP. */
+void nft_foreign_put_dns(struct nft_batch *b, const struct nft_foreign_chain *c, const char *in,
+			 uint8_t proto);
 /** nft_foreign_del() - append to @b: the rule deleted. */
 void nft_foreign_del(struct nft_batch *b, const struct nft_foreign_chain *c, uint64_t handle);
 /** nft_foreign_expect() - the transaction fails with -ERESTART where the generation is no longer @gen. Right after nft_batch_init(). */

@@ -21,7 +21,7 @@
 /* What the last load put into which register: the next compare, range or lookup is about that. */
 struct parse {
 	struct nft_foreign_rule *r;
-	enum { LOADED_OTHER, LOADED_IFNAME, LOADED_IFINDEX, LOADED_DPORT } loaded;
+	enum { LOADED_OTHER, LOADED_IFNAME, LOADED_IFINDEX, LOADED_PROTO, LOADED_DPORT } loaded;
 	enum nft_foreign_what what;
 	uint32_t reg;
 	uint16_t at_least;
@@ -29,7 +29,7 @@ struct parse {
 	bool source; /* looks at the sender's address */
 	bool narrow; /* looks at the protocol or the connection */
 	bool strange; /* something that a rule of ours does not have */
-	unsigned compares;
+	unsigned compares, matches; /* nf_tables' own; xt's, of ports */
 };
 
 struct nft_foreign_mention *nft_foreign_rule_mention(struct nft_foreign_rule *r,
@@ -78,8 +78,10 @@ static void parse_load(struct parse *p, const struct nftnl_expr *x, bool meta)
 		p->loaded = LOADED_IFNAME;
 	else if (key == NFT_META_IIF || key == NFT_META_OIF)
 		p->loaded = LOADED_IFINDEX;
-	else if (key == NFT_META_L4PROTO)
+	else if (key == NFT_META_L4PROTO) {
+		p->loaded = LOADED_PROTO;
 		p->narrow = true;
+	}
 	p->what = key == NFT_META_IIFNAME || key == NFT_META_IIF ? NFT_FOREIGN_IN : NFT_FOREIGN_OUT;
 }
 
@@ -114,6 +116,8 @@ static void parse_cmp(struct parse *p, const struct nftnl_expr *x)
 		p->strange = true;
 		if (if_indextoname(index, name))
 			parse_name(p, name, sizeof(name));
+	} else if (p->loaded == LOADED_PROTO && op == NFT_CMP_EQ && len == 1) {
+		p->r->proto = *(const uint8_t *)data;
 	} else if (p->loaded == LOADED_DPORT && len == sizeof(port)) {
 		memcpy(&port, data, sizeof(port));
 		port = ntohs(port);
@@ -171,6 +175,17 @@ static void parse_multiport(struct parse *p, const struct xt_multiport_v1 *m)
 	}
 }
 
+/* Return: it asks for nothing but the destination port. */
+static bool parse_tcpudp(struct parse *p, const uint16_t spts[2], const uint16_t dpts[2],
+			 bool other)
+{
+	if (other || (dpts[0] == 0 && dpts[1] == UINT16_MAX))
+		return false;
+	p->matches++;
+	mention_ports(p->r, dpts[0], dpts[1]);
+	return spts[0] == 0 && spts[1] == UINT16_MAX;
+}
+
 /* xt's matches, which iptables-nft has where nf_tables has nothing of the kind. */
 static void parse_match(struct parse *p, const struct nftnl_expr *x)
 {
@@ -187,14 +202,25 @@ static void parse_match(struct parse *p, const struct nftnl_expr *x)
 		return;
 	}
 	p->r->plain = false;
-	p->strange = p->narrow = true;
+	p->narrow = true;
 	if (strcmp(name, "udp") == 0 && rev == 0 && len >= sizeof(struct xt_udp)) {
 		const struct xt_udp *u = info;
 
-		if (!(u->invflags & XT_UDP_INV_DSTPT) && (u->dpts[0] || u->dpts[1] != UINT16_MAX))
-			mention_ports(p->r, u->dpts[0], u->dpts[1]);
-	} else if (strcmp(name, "multiport") == 0 && rev == 1 &&
-		   len >= sizeof(struct xt_multiport_v1)) {
+		if (!parse_tcpudp(p, u->spts, u->dpts, u->invflags & XT_UDP_INV_DSTPT) ||
+		    u->invflags)
+			p->strange = true;
+		return;
+	}
+	if (strcmp(name, "tcp") == 0 && rev == 0 && len >= sizeof(struct xt_tcp)) {
+		const struct xt_tcp *t = info;
+
+		if (!parse_tcpudp(p, t->spts, t->dpts, t->invflags & XT_TCP_INV_DSTPT) ||
+		    t->invflags || t->flg_mask || t->option)
+			p->strange = true;
+		return;
+	}
+	p->strange = true;
+	if (strcmp(name, "multiport") == 0 && rev == 1 && len >= sizeof(struct xt_multiport_v1)) {
 		parse_multiport(p, info);
 	}
 }
@@ -270,6 +296,14 @@ static int parse_expr(struct nftnl_expr *x, void *user)
 
 static bool is_ours(const struct nft_foreign_rule *r)
 {
+	const struct nft_foreign_mention *m = r->mentions;
+
+	if (r->n_mentions == 2 && m[0].what == NFT_FOREIGN_IN && m[1].what == NFT_FOREIGN_DPORT)
+		return m[1].from == NFT_FOREIGN_DNS_PORT && m[1].to == NFT_FOREIGN_DNS_PORT &&
+		       (r->proto == IPPROTO_UDP || r->proto == IPPROTO_TCP) &&
+		       r->verdict == NFT_FOREIGN_ACCEPT;
+	if (r->proto)
+		return false;
 	if (r->n_mentions == 1)
 		return r->mentions[0].what != NFT_FOREIGN_DPORT && r->verdict == NFT_FOREIGN_ACCEPT;
 	return r->n_mentions == 2 && r->mentions[0].what == NFT_FOREIGN_IN &&
@@ -304,7 +338,8 @@ void nft_foreign_rule_parse(const struct nlmsghdr *nlh, char **ret_table, char *
 		nftnl_expr_foreach(n, parse_expr, &p);
 		ret->by_source = p.source && !p.narrow && !ret->n_mentions &&
 				 ret->verdict == NFT_FOREIGN_ACCEPT;
-		ret->ours = p.commented && !p.strange && p.compares == ret->n_mentions &&
+		ret->ours = p.commented && !p.strange &&
+			    p.compares + p.matches == ret->n_mentions + (ret->proto ? 1 : 0) &&
 			    is_ours(ret);
 	}
 	nftnl_rule_free(n);
@@ -340,37 +375,74 @@ static void add_name(struct nftnl_rule *r, uint32_t key, const char *name)
 	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, name, (uint32_t)strlen(name) + 1);
 }
 
-/* As iptables-nft 1.8.9 sends it (strace): the match is xt's, which the kernel takes with the COMPAT attributes, even of zeros. */
-void nft_foreign_rule_build(struct nlmsghdr *nlh, uint8_t family, const char *table,
-			    const char *chain, const char *in, const char *out)
+/* Takes @info over. */
+static void add_match(struct nftnl_rule *r, const char *name, void *info, size_t size)
+{
+	struct nftnl_expr *x = add(r, "match");
+
+	nftnl_expr_set_str(x, NFTNL_EXPR_MT_NAME, name);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_MT_REV, 0);
+	/* The expression owns it from here on. */
+	nftnl_expr_set(x, NFTNL_EXPR_MT_INFO, info, (uint32_t)size);
+}
+
+/* `-p udp --dport 53`; the port by xt's match: iptables-nft before 1.8.8 takes a table for incompatible where nf_tables compares it. */
+static void add_dns(struct nftnl_rule *r, uint8_t proto)
+{
+	struct nftnl_expr *x = add(r, "meta");
+
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_KEY, NFT_META_L4PROTO);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_META_DREG, NFT_REG_1);
+	x = add(r, "cmp");
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+	nftnl_expr_set(x, NFTNL_EXPR_CMP_DATA, &proto, sizeof(proto));
+	if (proto == IPPROTO_UDP) {
+		struct xt_udp *u = mem_alloc(XT_ALIGN(sizeof(*u)));
+
+		*u = (struct xt_udp){ .spts = { 0, UINT16_MAX },
+				      .dpts = { NFT_FOREIGN_DNS_PORT, NFT_FOREIGN_DNS_PORT } };
+		add_match(r, "udp", u, XT_ALIGN(sizeof(*u)));
+	} else {
+		struct xt_tcp *t = mem_alloc(XT_ALIGN(sizeof(*t)));
+
+		*t = (struct xt_tcp){ .spts = { 0, UINT16_MAX },
+				      .dpts = { NFT_FOREIGN_DNS_PORT, NFT_FOREIGN_DNS_PORT } };
+		add_match(r, "tcp", t, XT_ALIGN(sizeof(*t)));
+	}
+}
+
+/* As iptables-nft 1.8 sends it (strace): the matches are xt's, which the kernel takes with the COMPAT attributes, even of zeros. */
+void nft_foreign_rule_build(struct nlmsghdr *nlh, const struct nft_foreign_chain *c,
+			    const struct nft_foreign_own *own)
 {
 	struct nftnl_rule *r = nftnl_rule_alloc();
 	struct xt_comment_info *info = mem_alloc(XT_ALIGN(sizeof(*info)));
+	struct nftnl_expr *x;
 
 	if (!r)
 		abort();
-	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, family);
-	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, table);
-	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, chain);
-	nftnl_rule_set_u32(r, NFTNL_RULE_COMPAT_PROTO, 0);
+	nftnl_rule_set_u32(r, NFTNL_RULE_FAMILY, c->family);
+	nftnl_rule_set_str(r, NFTNL_RULE_TABLE, c->table);
+	nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, c->name);
+	nftnl_rule_set_u32(r, NFTNL_RULE_COMPAT_PROTO, own->proto);
 	nftnl_rule_set_u32(r, NFTNL_RULE_COMPAT_FLAGS, 0);
 
-	if (in)
-		add_name(r, NFT_META_IIFNAME, in);
-	if (out)
-		add_name(r, NFT_META_OIFNAME, out);
-	struct nftnl_expr *x = add(r, "match");
-	nftnl_expr_set_str(x, NFTNL_EXPR_MT_NAME, "comment");
-	nftnl_expr_set_u32(x, NFTNL_EXPR_MT_REV, 0);
+	if (own->in)
+		add_name(r, NFT_META_IIFNAME, own->in);
+	if (own->out)
+		add_name(r, NFT_META_OIFNAME, own->out);
+	if (own->proto)
+		add_dns(r, own->proto);
 	snprintf(info->comment, sizeof(info->comment), "%s", NFT_FOREIGN_COMMENT);
-	/* The expression owns it from here on. */
-	nftnl_expr_set(x, NFTNL_EXPR_MT_INFO, info, XT_ALIGN(sizeof(*info)));
+	add_match(r, "comment", info, XT_ALIGN(sizeof(*info)));
 	x = add(r, "counter");
 	nftnl_expr_set_u64(x, NFTNL_EXPR_CTR_PACKETS, 0);
 	nftnl_expr_set_u64(x, NFTNL_EXPR_CTR_BYTES, 0);
 	x = add(r, "immediate");
 	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT, in && out ? (uint32_t)NFT_RETURN : NF_ACCEPT);
+	nftnl_expr_set_u32(x, NFTNL_EXPR_IMM_VERDICT,
+			   own->in && own->out ? (uint32_t)NFT_RETURN : NF_ACCEPT);
 
 	nftnl_rule_nlmsg_build_payload(nlh, r);
 	nftnl_rule_free(r);

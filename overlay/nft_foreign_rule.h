@@ -17,6 +17,10 @@ void nft_foreign_rule_done(struct nft_foreign_rule *r);
 /** nft_foreign_rule_mention() - add one, zeroed but for @what. Return: borrowed until the next. */
 struct nft_foreign_mention *nft_foreign_rule_mention(struct nft_foreign_rule *r,
 						     enum nft_foreign_what what);
-/** nft_foreign_rule_build() - fill in the message NFT_MSG_NEWRULE of a rule of ours (nft_foreign_put()). */
-void nft_foreign_rule_build(struct nlmsghdr *nlh, uint8_t family, const char *table,
-			    const char *chain, const char *in, const char *out);
+struct nft_foreign_own { /* a rule of ours */
+	const char *in, *out; /* NULL: any */
+	uint8_t proto; /* to the port of DNS; 0: whatever it is */
+};
+/** nft_foreign_rule_build() - fill in the message NFT_MSG_NEWRULE of a rule of ours (nft_foreign_put(), nft_foreign_put_dns()). */
+void nft_foreign_rule_build(struct nlmsghdr *nlh, const struct nft_foreign_chain *c,
+			    const struct nft_foreign_own *own);
