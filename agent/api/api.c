@@ -8,8 +8,8 @@
 int api_start(const struct api_context *ctx, struct api_server **ret, struct err *e)
 {
 	const struct api_table tables[] = {
-		routes_system,	routes_cluster,	 routes_events, routes_network,
-		routes_connect, routes_endpoint, routes_node,	routes_containers,
+		routes_system,	 routes_cluster, routes_events,	    routes_network, routes_connect,
+		routes_endpoint, routes_node,	 routes_containers, routes_dns,
 	};
 
 	return api_server_start(ctx->loop, ctx->config->socket, tables, ARRAY_SIZE(tables),

@@ -21,6 +21,11 @@ void view_put_options(cJSON *j, const struct model_network *net);
 cJSON *view_info(const struct api_context *ctx);
 /** view_info_host() - its part about this host alone, added to @j. */
 void view_info_host(const struct api_context *ctx, cJSON *j);
+/** view_info_dns() - its part about names. */
+void view_info_dns(const struct api_context *ctx, cJSON *j);
+/** view_dns_server() - "10.0.0.1:53", "[fd00::1]:53". Return: @ret. */
+#define VIEW_DNS_SERVER_MAX (IP_TEXT_MAX + 8)
+const char *view_dns_server(struct dns_server_addr a, char ret[VIEW_DNS_SERVER_MAX]);
 /** view_put_ports() - Docker's map, added to: {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, ...]}; every address of the host is two, of IPv4 and IPv6. */
 void view_put_ports(cJSON *ports, const struct model_publish *v, size_t n);
 /** view_publish() - as in bodies: [{"Proto","HostIp","HostPort","Port"}]. */

@@ -133,6 +133,7 @@ cJSON *view_info(const struct api_context *ctx)
 	if (kernel_linux_dropped(ctx->kernel, &dropped) == 0)
 		json_put_u64(j, "ForeignVxlanDropped", dropped);
 	view_info_host(ctx, j);
+	view_info_dns(ctx, j);
 	json_put_str(j, "LogLevel", log_level_name(log_get_level()));
 	json_put_str(j, "OverlayNetns", ctx->config->overlay_netns);
 	json_put_str(j, "StateDir", ctx->config->state_dir);

@@ -185,9 +185,12 @@ static void put_listening(struct buf *b, const cJSON *dns)
 {
 	const cJSON *l = json_get(dns, "Listening");
 
-	buf_printf(b, "port 53 of %s and of %llu addresses of this host\n",
+	buf_printf(b, "port 53 of %s and of %llu addresses of this host",
 		   cJSON_IsTrue(l ? json_get(l, "Overlay") : NULL) ? "overlays" : "no overlay",
 		   count(l, "Host"));
+	if (count(l, "HostNoTcp") > 0)
+		buf_printf(b, " (%llu by UDP alone)", count(l, "HostNoTcp"));
+	buf_puts(b, "\n");
 }
 
 static void put_servers(struct buf *b, const cJSON *dns, int width)

@@ -4,10 +4,10 @@ ovl_unit_test(NAME test_api_bodies SOURCES test_api_bodies.c LIBS ovl_api)
 ovl_unit_test(NAME test_api_filter SOURCES test_api_filter.c LIBS ovl_api_filter)
 ovl_unit_test(NAME test_api_listen SOURCES test_api_listen.c LIBS ovl_api_server)
 ovl_unit_test(NAME test_api_server SOURCES test_api_server.c api_client.c LIBS ovl_api_server)
-# The agent's modules are the test's own (api_modules.c)
-foreach(name routes local)
-	ovl_unit_test(NAME test_api_${name} SOURCES test_api_${name}.c api_lab.c api_client.c api_modules.c ${PROJECT_SOURCE_DIR}/agent/events.c
-		LIBS ovl_api_routes ovl_model)
+# The agent's modules are the test's own (api_modules*.c)
+foreach(name routes local dns)
+	ovl_unit_test(NAME test_api_${name} SOURCES test_api_${name}.c api_lab.c api_client.c api_modules.c api_modules_dns.c
+		${PROJECT_SOURCE_DIR}/agent/events.c LIBS ovl_api_routes ovl_model)
 endforeach()
 ovl_unit_test(NAME test_dns_text SOURCES test_dns_text.c LIBS ovl_ctl)
 # Run DIR/bin/ovlctl

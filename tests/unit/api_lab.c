@@ -47,7 +47,7 @@ int api_lab_up(void **state)
 {
 	const struct api_table tables[] = {
 		routes_system,	routes_cluster,	 routes_events, routes_network,
-		routes_connect, routes_endpoint, routes_node,
+		routes_connect, routes_endpoint, routes_node,	routes_dns,
 	};
 	struct api_lab *f = mem_alloc(sizeof(*f));
 	struct err e = { 0 };

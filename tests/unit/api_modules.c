@@ -41,6 +41,7 @@ void modules_init(struct modules *m, uv_loop_t *loop, const char *socket)
 		.surroundings = (struct surroundings *)m,
 		.user = m,
 	};
+	modules_dns_init(m);
 }
 
 static void free_network(struct mirror_network *net)
@@ -82,6 +83,7 @@ void modules_done(struct modules *m)
 		strv_done(&l->extra_hosts);
 		free(l);
 	}
+	modules_dns_done(m);
 	free(m->config.name);
 	free(m->config.socket);
 	events_free(m->ctx.events);

@@ -8,6 +8,7 @@
 #pragma once
 #include "agent/api/context.h"
 #include "agent/containers.h"
+#include "agent/dns/dns.h"
 #include "agent/events.h"
 
 struct modules {
@@ -28,12 +29,21 @@ struct modules {
 	char asked[512];
 	int status;
 	struct err err;
+	/* Names (api_modules_dns.c): what is known, and what is told next. */
+	struct zone *zone;
+	struct dns_clients *clients;
+	struct dns_stats dns_stats;
+	struct dns_told told;
+	bool told_at_once; /* from inside dns_ask() */
 	void (*pending)(struct modules *m); /* set by asynchronous calls */
 	void *done, *user;
 };
 
 void modules_init(struct modules *m, uv_loop_t *loop, const char *socket);
 void modules_done(struct modules *m);
+/** modules_dns_init() - names are switched on. */
+void modules_dns_init(struct modules *m);
+void modules_dns_done(struct modules *m);
 /** modules_answer() - the pending call ends with ->status. */
 void modules_answer(struct modules *m);
 struct mirror_node *modules_node(struct modules *m, const char *name, bool alive);

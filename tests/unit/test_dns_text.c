@@ -149,13 +149,13 @@ static void test_info(void **state)
 	(void)state;
 	info_is(NULL, "");
 	info_is("{\"On\":false}", "Names:                  switched off\n");
-	info_is("{\"On\":true,\"Domain\":\"ovl\",\"Ttl\":5,\"Listening\":{\"Overlay\":true,\"Host\":2},"
+	info_is("{\"On\":true,\"Domain\":\"ovl\",\"Ttl\":5,\"Listening\":{\"Overlay\":true,\"Host\":2,\"HostNoTcp\":1},"
 		"\"Servers\":[{\"Server\":\"10.0.0.1:53\",\"State\":\"ok\",\"Asked\":9,\"Answered\":8},"
 		"{\"Server\":\"172.31.0.1:53\",\"State\":\"self\"}],"
 		"\"Questions\":40,\"Ours\":30,\"Forwarded\":9,\"Refused\":1,\"Strangers\":2,"
 		"\"Cache\":{\"Entries\":3,\"Bytes\":600,\"Hits\":4,\"Misses\":5},\"InFlight\":1,"
 		"\"Names\":12,\"Problems\":[\"port 53 of 172.31.0.1 is in use by dnsmasq (pid 1)\"]}",
-		"Names:                  12, domain ovl, TTL 5 s, port 53 of overlays and of 2 addresses of this host\n"
+		"Names:                  12, domain ovl, TTL 5 s, port 53 of overlays and of 2 addresses of this host (1 by UDP alone)\n"
 		"  Upstreams:            10.0.0.1:53 ok, 9 asked, 8 answered\n"
 		"                        172.31.0.1:53 left out (it is this server), 0 asked, 0 answered\n"
 		"  Questions:            40: 30 ours, 9 forwarded (1 right now), 1 refused, 2 of strangers dropped\n"
