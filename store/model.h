@@ -132,7 +132,26 @@ struct model_address {
 	struct id network, endpoint, node;
 	struct ip ip;
 	enum model_address_state state;
+	char *created; /* RFC 3339, for display: since when it is reserved; NULL: not told */
 	int64_t mod_revision;
+};
+/* A subnet held by a node between Docker's RequestPool and its CreateNetwork; under a short lease. */
+struct model_pool {
+	struct id id, node;
+	struct prefix subnet;
+	struct prefix range; /* unset: the whole subnet */
+	char *created; /* RFC 3339, for display */
+	int64_t mod_revision;
+	cJSON *extra;
+};
+#define MODEL_DOCKER_ID_MAX \
+	64 /* bytes in a NetworkID of Docker: 64 hex digits, 25 others from a swarm; opaque */
+/* A network as one node's Docker knows it. */
+struct model_binding {
+	struct id network, node;
+	char *docker; /* Docker's NetworkID there */
+	int64_t mod_revision;
+	cJSON *extra;
 };
 
 /** model_name_check() - Docker's rule [A-Za-z0-9][A-Za-z0-9_.-]*, 1 to MODEL_NAME_MAX bytes. @what: "network name" for the error. */
@@ -147,7 +166,9 @@ char *model_key_alive(const char *prefix, struct id node);
 char *model_key_network(const char *prefix, struct id network);
 char *model_key_endpoint(const char *prefix, struct id network, struct id endpoint);
 char *model_key_address(const char *prefix, struct id network, struct ip ip);
-/** model_key_dir() - "<prefix>/<kind>/" (all records of a kind), or with @network its endpoints' or addresses' directory. */
+char *model_key_pool(const char *prefix, struct id pool);
+char *model_key_binding(const char *prefix, struct id network, struct id node);
+/** model_key_dir() - "<prefix>/<kind>/" (all records of a kind), or with @network its endpoints', addresses' or bindings' directory. */
 char *model_key_dir(const char *prefix, enum model_kind kind, const struct id *network);
 /**
  * model_mirror_range() - [key, range_end) that holds exactly alive, binding, cluster, endpoint, network, node and not
@@ -157,7 +178,7 @@ void model_mirror_range(const char *prefix, char **ret_key, char **ret_range_end
 
 struct model_key {
 	enum model_kind kind; /* MODEL_UNKNOWN: under the prefix, but nothing we know */
-	struct id id; /* node, network, endpoint id */
+	struct id id; /* node, network, endpoint, pool id; of a binding its node */
 	struct id network; /* endpoint, address, binding */
 	struct ip ip; /* address */
 };
@@ -195,6 +216,15 @@ char *model_address_encode(const struct model_address *a);
 int model_address_decode(const char *prefix, const char *key, const char *value, size_t len,
 			 struct model_address **ret, struct err *e);
 void model_address_free(struct model_address *a);
+char *model_pool_encode(const struct model_pool *p);
+int model_pool_decode(const char *prefix, const char *key, const char *value, size_t len,
+		      struct model_pool **ret, struct err *e);
+struct model_pool *model_pool_dup(const struct model_pool *p);
+void model_pool_free(struct model_pool *p);
+char *model_binding_encode(const struct model_binding *b);
+int model_binding_decode(const char *prefix, const char *key, const char *value, size_t len,
+			 struct model_binding **ret, struct err *e);
+void model_binding_free(struct model_binding *b);
 #define _cleanup_model_network_ _cleanup_(model_network_freep)
 #define _cleanup_model_endpoint_ _cleanup_(model_endpoint_freep)
 static inline void model_network_freep(struct model_network **n)

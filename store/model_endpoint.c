@@ -181,6 +181,7 @@ char *model_address_encode(const struct model_address *a)
 	if (!id_is_zero(a->endpoint))
 		model_json_put_id(j, "endpoint", a->endpoint);
 	model_json_put_id(j, "node", a->node);
+	json_put_str_opt(j, "created", a->created);
 	return model_json_print(j, NULL);
 }
 
@@ -201,6 +202,8 @@ static int address_fill(const cJSON *j, struct model_address *a, struct err *e)
 	r = model_json_id(j, "endpoint", a->state == MODEL_ADDRESS_BOUND, &a->endpoint, e);
 	if (r == 0)
 		r = model_json_id(j, "node", true, &a->node, e);
+	if (r == 0)
+		r = model_json_text(j, "created", &a->created, e);
 	return r;
 }
 
@@ -225,5 +228,8 @@ int model_address_decode(const char *prefix, const char *key, const char *value,
 
 void model_address_free(struct model_address *a)
 {
+	if (!a)
+		return;
+	free(a->created);
 	free(a);
 }

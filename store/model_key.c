@@ -88,6 +88,19 @@ char *model_key_address(const char *prefix, struct id network, struct ip ip)
 			  ip_format(ip, addr));
 }
 
+char *model_key_pool(const char *prefix, struct id pool)
+{
+	return key_id(prefix, MODEL_POOL, pool);
+}
+
+char *model_key_binding(const char *prefix, struct id network, struct id node)
+{
+	char net[ID_TEXT_MAX], text[ID_TEXT_MAX];
+
+	return mem_printf("%s/%s/%s/%s", prefix, kinds[MODEL_BINDING].word, id_format(network, net),
+			  id_format(node, text));
+}
+
 char *model_key_dir(const char *prefix, enum model_kind kind, const struct id *network)
 {
 	char net[ID_TEXT_MAX];

@@ -51,7 +51,11 @@ static char *once(enum model_kind kind, const char *key, const char *value, size
 		ROUND(address, model_address_decode(PREFIX, key, value, len, &r, &e));
 		break;
 	case MODEL_POOL:
+		ROUND(pool, model_pool_decode(PREFIX, key, value, len, &r, &e));
+		break;
 	case MODEL_BINDING:
+		ROUND(binding, model_binding_decode(PREFIX, key, value, len, &r, &e));
+		break;
 	case MODEL_UNKNOWN:
 		return NULL;
 	}
