@@ -48,22 +48,30 @@ struct etc_files *etc_files_new(const char *state_dir, const char *netns_dir)
 	return f;
 }
 
-static void forget(struct etc_files *f, struct kept *k)
+static void kept_free(struct kept *k)
 {
-	HASH_DEL(f->kept, k);
 	for (unsigned i = 0; i < SPOTS; i++)
 		free(k->names[i]);
 	free(k);
 }
 
+/* The table first: clang-tidy takes uthash's delete-while-iterating for a use after free. */
+static void forget_all(struct etc_files *f)
+{
+	struct kept *k = f->kept, *next;
+
+	HASH_CLEAR(hh, f->kept);
+	for (; k; k = next) {
+		next = k->hh.next;
+		kept_free(k);
+	}
+}
+
 void etc_files_free(struct etc_files *f)
 {
-	struct kept *k, *next;
-
 	if (!f)
 		return;
-	HASH_ITER(hh, f->kept, k, next)
-		forget(f, k);
+	forget_all(f);
 	for (unsigned i = 0; i < SPOTS; i++)
 		free(f->parents[i]);
 	free(f);
@@ -335,7 +343,8 @@ void etc_files_del(struct etc_files *f, struct dns_place place)
 		remove_of(f, s, k, &e);
 	if (e.code < 0)
 		log_warn("files of a container stay behind", "err=%s", LOG_Q(e.text));
-	forget(f, k);
+	HASH_DEL(f->kept, k);
+	kept_free(k);
 }
 
 /* ---- all of them ---- */
@@ -387,11 +396,9 @@ void etc_files_sweep(struct etc_files *f)
 
 int etc_files_remove_all(struct etc_files *f, struct err *e)
 {
-	struct kept *k, *next;
 	int first = 0;
 
-	HASH_ITER(hh, f->kept, k, next)
-		forget(f, k);
+	forget_all(f);
 	for (enum spot s = 0; s < SPOTS; s++) {
 		int r = sweep_spot(f, s, e);
 

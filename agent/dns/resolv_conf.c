@@ -207,9 +207,12 @@ static void read_line(const char *line, struct resolv_conf *c)
 
 void resolv_conf_read(const char *text, size_t len, struct resolv_conf *ret)
 {
-	const char *end = text + (len > RESOLV_CONF_MAX ? RESOLV_CONF_MAX : len);
+	const char *end;
 
 	*ret = (struct resolv_conf){ 0 };
+	if (len == 0) /* @text may be NULL then */
+		return;
+	end = text + (len > RESOLV_CONF_MAX ? RESOLV_CONF_MAX : len);
 	while (text < end) {
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 		_cleanup_free_ char *line = NULL;

@@ -79,7 +79,7 @@ static void look(struct resolv_follow *f)
 	if (target) /* else the one before: it may come back there */
 		watch_aim(&f->target, target);
 	free(target);
-	if (read_file(f->path, &text, &len) < 0)
+	if (read_file(f->path, &text, &len) < 0 || !text)
 		return;
 	if (f->text && len == f->len && memcmp(text, f->text, len) == 0)
 		return;
