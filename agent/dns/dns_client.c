@@ -226,12 +226,18 @@ static struct wired *wired_find(const struct dns_clients *cs, uint32_t key)
 	return w;
 }
 
-static void wired_remove(struct dns_clients *cs, struct wired *w)
+/* Already out of the table. */
+static void wired_free(struct wired *w)
 {
-	HASH_DELETE(hh, cs->wired, w);
 	told_reset(&w->told);
 	free(w->subnets);
 	free(w);
+}
+
+static void wired_remove(struct dns_clients *cs, struct wired *w)
+{
+	HASH_DELETE(hh, cs->wired, w);
+	wired_free(w);
 }
 
 void dns_clients_network(struct dns_clients *cs, uint32_t key, struct id id, bool forward,
@@ -315,9 +321,12 @@ void dns_clients_free(struct dns_clients *cs)
 		m_next = m->hh.next;
 		member_remove(cs, m);
 	}
-	for (w = cs->wired; w; w = w_next) {
+	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
+	w = cs->wired;
+	HASH_CLEAR(hh, cs->wired);
+	for (; w; w = w_next) {
 		w_next = w->hh.next;
-		wired_remove(cs, w);
+		wired_free(w);
 	}
 	free(cs);
 }

@@ -288,7 +288,8 @@ static struct zone_net *net_get(struct zone *z, struct id id)
 	return net;
 }
 
-static void net_remove(struct zone *z, struct zone_net *net)
+/* Already out of the table. */
+static void net_free(struct zone *z, struct zone_net *net)
 {
 	struct zone_ep *ep, *next;
 
@@ -298,10 +299,15 @@ static void net_remove(struct zone *z, struct zone_net *net)
 	}
 	z->n_known -= net->known;
 	z->bytes -= net_bytes(net);
-	HASH_DELETE(hh, z->nets, net);
 	free(net->name);
 	free(net->subnets);
 	free(net);
+}
+
+static void net_remove(struct zone *z, struct zone_net *net)
+{
+	HASH_DELETE(hh, z->nets, net);
+	net_free(z, net);
 }
 
 void zone_network_put(struct zone *z, struct id id, const char *name, bool nameless,
@@ -377,9 +383,12 @@ void zone_free(struct zone *z)
 
 	if (!z)
 		return;
-	for (net = z->nets; net; net = next) {
+	/* The elements outlive the table: clang-tidy takes uthash's delete-while-iterating for a use after free. */
+	net = z->nets;
+	HASH_CLEAR(hh, z->nets);
+	for (; net; net = next) {
 		next = net->hh.next;
-		net_remove(z, net);
+		net_free(z, net);
 	}
 	free(z->domain);
 	free(z);

@@ -205,7 +205,7 @@ static bool take_services(struct search *s, const struct zone_name *name)
 		if (srv)
 			add_service(s, ep, port, room);
 	}
-	s->has_port = s->has_port || found;
+	s->has_port = found > 0; /* then it goes no further */
 	return found > 0;
 }
 
