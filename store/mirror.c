@@ -121,7 +121,7 @@ void mirror_persist(struct mirror *m, const char *key, const char *value, int64_
 	if (!m->h.persist || m->closing || model_key_parse(m->prefix, key, &k, NULL) < 0)
 		return;
 	if (k.kind == MODEL_CLUSTER || k.kind == MODEL_NODE || k.kind == MODEL_NETWORK ||
-	    k.kind == MODEL_ENDPOINT)
+	    k.kind == MODEL_ENDPOINT || k.kind == MODEL_BINDING)
 		m->h.persist(m->user, key, value, mod_revision);
 }
 
@@ -187,8 +187,8 @@ bool mirror_take(struct mirror *m, const struct kv_entry *ent, enum mirror_verdi
 		return true;
 	}
 	if (k.kind != MODEL_NODE && k.kind != MODEL_ALIVE && k.kind != MODEL_NETWORK &&
-	    k.kind != MODEL_ENDPOINT) {
-		/* Bindings, and what later versions keep here: counted, and no fault. */
+	    k.kind != MODEL_ENDPOINT && k.kind != MODEL_BINDING) {
+		/* What later versions keep here: counted, and no fault. */
 		mirror_set_odd(&m->set, ent->key, ent->mod_revision, NULL);
 		return true;
 	}
@@ -434,4 +434,9 @@ struct mirror_endpoint *mirror_endpoint(struct mirror *m, struct id network, str
 	if (n)
 		HASH_FIND(hh, n->endpoints, &endpoint, sizeof(endpoint), ep);
 	return ep;
+}
+
+struct mirror_binding *mirror_binding(struct mirror *m, struct id network, struct id node)
+{
+	return mirror_binding_find(mirror_network(m, network), node);
 }

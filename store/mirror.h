@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * mirror - the cluster as of one revision: nodes, networks, endpoints, liveness; kept by list + watch.
+ * mirror - the cluster as of one revision: nodes, networks, endpoints, bindings, liveness; kept by list + watch.
  *
  * Life cycle: mirror_new() -> [mirror_load() from the node's snapshot] -> mirror_start() lists at R, watches from R+1.
  * Readers see records by borrowed pointer, valid until control returns to the loop. Changes are told once per batch, after they are in.
@@ -21,6 +21,7 @@
 #include "store/model.h"
 
 #define MIRROR_ENDPOINTS_MAX 200000 /* records above are reported once and skipped */
+#define MIRROR_BINDINGS_MAX 200000
 #define MIRROR_NETWORKS_MAX 10000
 #define MIRROR_NODES_MAX 10000
 
@@ -43,22 +44,31 @@ struct mirror_endpoint {
 	uint32_t gen; /* the mirror's own */
 	UT_hash_handle hh; /* by id, in its network */
 };
+struct mirror_binding {
+	struct id node;
+	struct model_binding *rec;
+	uint32_t gen; /* the mirror's own */
+	UT_hash_handle hh; /* by node, in its network */
+};
 struct mirror_network {
 	struct id id;
-	struct model_network *rec; /* NULL: endpoints are known, the record is not (yet) */
+	struct model_network *
+		rec; /* NULL: endpoints or bindings are known, the record is not (yet, or any more) */
 	struct mirror_endpoint *endpoints; /* uthash head, by id */
 	size_t n_endpoints;
+	struct mirror_binding *bindings; /* uthash head, by node */
+	size_t n_bindings;
 	uint32_t gen; /* the mirror's own */
 	UT_hash_handle hh; /* by id */
 };
 
 struct mirror;
 struct mirror_change {
-	enum model_kind kind; /* CLUSTER, NODE, ALIVE, NETWORK, ENDPOINT */
-	struct id id; /* node, network or endpoint */
-	struct id network; /* for ENDPOINT */
+	enum model_kind kind; /* CLUSTER, NODE, ALIVE, NETWORK, ENDPOINT, BINDING */
+	struct id id; /* node (of a binding, too), network or endpoint */
+	struct id network; /* for ENDPOINT and BINDING */
 	bool deleted;
-	/* The record before the change (NULL: new) and after (NULL: deleted); borrowed for the call. For ENDPOINT/NETWORK/NODE. */
+	/* The record before the change (NULL: new) and after (NULL: deleted); borrowed for the call. For ENDPOINT/NETWORK/NODE/BINDING. */
 	const void *before, *after;
 };
 struct mirror_handlers {
@@ -70,7 +80,7 @@ struct mirror_handlers {
 	void (*bad_record)(void *user, const struct err *e);
 	/* Connection to etcd came or went (watch live or down). */
 	void (*link)(void *user, bool up, const char *why);
-	/* The raw records that changed, for the snapshot (cluster, nodes, networks, endpoints); value NULL: deleted. May be NULL.
+	/* The raw records that changed, for the snapshot (cluster, nodes, networks, endpoints, bindings); value NULL: deleted. May be NULL.
 	 * Not called while FROZEN, but for own deletions: the snapshot stays what it was before. */
 	void (*persist)(void *user, const char *key, const char *value, int64_t mod_revision);
 };
@@ -113,6 +123,7 @@ struct mirror_network *mirror_network(struct mirror *m, struct id id);
 struct mirror_network *mirror_network_by_name(struct mirror *m,
 					      const char *name); /* only with a record */
 struct mirror_endpoint *mirror_endpoint(struct mirror *m, struct id network, struct id endpoint);
+struct mirror_binding *mirror_binding(struct mirror *m, struct id network, struct id node);
 /**
  * mirror_apply_own() - take in a record that this node has just written (revision from the transaction's answer), so that the reply need
  * not wait for the watch. The echo is recognised by its mod_revision. @value NULL: deleted. Own deletions are taken in

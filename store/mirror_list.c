@@ -117,11 +117,14 @@ static void persist_deleted(struct mirror *m, const struct mirror_batch *b, size
 {
 	for (size_t i = from; i < b->n; i++) {
 		const struct mirror_change *c = &b->v[i];
-		char *key = c->kind == MODEL_NODE     ? model_key_node(m->prefix, c->id) :
-			    c->kind == MODEL_NETWORK  ? model_key_network(m->prefix, c->id) :
-			    c->kind == MODEL_ENDPOINT ? model_key_endpoint(m->prefix, c->network,
-									   c->id) :
-							NULL;
+		char *key =
+			c->kind == MODEL_NODE ? model_key_node(m->prefix, c->id) :
+			c->kind == MODEL_NETWORK ?
+						model_key_network(m->prefix, c->id) :
+			c->kind == MODEL_ENDPOINT ?
+						model_key_endpoint(m->prefix, c->network, c->id) :
+			c->kind == MODEL_BINDING ? model_key_binding(m->prefix, c->network, c->id) :
+						   NULL;
 
 		if (key)
 			mirror_persist(m, key, NULL, m->applied);

@@ -14,6 +14,8 @@ static void rec_free(enum model_kind kind, void *rec)
 		model_network_free(rec);
 	else if (kind == MODEL_ENDPOINT)
 		model_endpoint_free(rec);
+	else if (kind == MODEL_BINDING)
+		model_binding_free(rec);
 }
 
 void mirror_batch_add(struct mirror_batch *b, const struct mirror_change *c)
@@ -25,7 +27,7 @@ void mirror_batch_add(struct mirror_batch *b, const struct mirror_change *c)
 	b->v[b->n++] = *c;
 }
 
-static void bury(struct mirror_batch *b, enum model_kind kind, void *rec)
+void mirror_batch_bury(struct mirror_batch *b, enum model_kind kind, void *rec)
 {
 	if (!rec)
 		return;
@@ -46,8 +48,8 @@ void mirror_batch_done(struct mirror_batch *b)
 	*b = (struct mirror_batch){ 0 };
 }
 
-static void tell(struct mirror_batch *b, enum model_kind kind, const struct model_key *k,
-		 const void *before, const void *after, bool deleted)
+void mirror_batch_tell(struct mirror_batch *b, enum model_kind kind, const struct model_key *k,
+		       const void *before, const void *after, bool deleted)
 {
 	mirror_batch_add(b, &(struct mirror_change){ .kind = kind,
 						     .id = k->id,
@@ -98,6 +100,7 @@ static uint32_t *find_gen(const struct mirror_set *s, const struct model_key *k,
 {
 	struct mirror_endpoint *ep;
 	struct mirror_network *net;
+	struct mirror_binding *bi;
 	struct mirror_alive *a;
 	struct mirror_node *n;
 
@@ -118,10 +121,13 @@ static uint32_t *find_gen(const struct mirror_set *s, const struct model_key *k,
 		ep = find_endpoint(s, k);
 		*ret_mod = ep ? ep->rec->mod_revision : 0;
 		return ep ? &ep->gen : NULL;
+	case MODEL_BINDING:
+		bi = mirror_binding_find(find_network(s, &k->network), k->id);
+		*ret_mod = bi ? bi->rec->mod_revision : 0;
+		return bi ? &bi->gen : NULL;
 	case MODEL_CLUSTER:
 	case MODEL_ADDRESS:
 	case MODEL_POOL:
-	case MODEL_BINDING:
 	case MODEL_UNKNOWN:
 		break;
 	}
@@ -183,8 +189,8 @@ static int put_node(struct mirror_set *s, const struct model_key *k, const struc
 		model_node_free(rec);
 		return 0;
 	}
-	tell(b, MODEL_NODE, k, n->rec, rec, false);
-	bury(b, MODEL_NODE, n->rec);
+	mirror_batch_tell(b, MODEL_NODE, k, n->rec, rec, false);
+	mirror_batch_bury(b, MODEL_NODE, n->rec);
 	n->rec = rec;
 	n->gen = s->gen;
 	return 1;
@@ -217,7 +223,7 @@ static int put_alive(struct mirror_set *s, const struct model_key *k, const stru
 		n->alive = true;
 	if (known)
 		return 0;
-	tell(b, MODEL_ALIVE, k, NULL, NULL, false);
+	mirror_batch_tell(b, MODEL_ALIVE, k, NULL, NULL, false);
 	return 1;
 }
 
@@ -233,10 +239,10 @@ static struct mirror_network *network_entry(struct mirror_set *s, const struct i
 	return n;
 }
 
-/* An entry lives as long as it has a record or endpoints. */
+/* An entry lives as long as it has a record, endpoints or bindings. */
 static void network_drop_empty(struct mirror_set *s, struct mirror_network *n)
 {
-	if (n->rec || n->n_endpoints > 0)
+	if (n->rec || n->n_endpoints > 0 || n->n_bindings > 0)
 		return;
 	HASH_DEL(s->networks, n);
 	free(n);
@@ -264,8 +270,8 @@ static int put_network(struct mirror_set *s, const struct model_key *k, const st
 		return 0;
 	}
 	s->n_networks += !n->rec;
-	tell(b, MODEL_NETWORK, k, n->rec, rec, false);
-	bury(b, MODEL_NETWORK, n->rec);
+	mirror_batch_tell(b, MODEL_NETWORK, k, n->rec, rec, false);
+	mirror_batch_bury(b, MODEL_NETWORK, n->rec);
 	n->rec = rec;
 	return 1;
 }
@@ -298,11 +304,22 @@ static int put_endpoint(struct mirror_set *s, const struct model_key *k, const s
 		model_endpoint_free(rec);
 		return 0;
 	}
-	tell(b, MODEL_ENDPOINT, k, ep->rec, rec, false);
-	bury(b, MODEL_ENDPOINT, ep->rec);
+	mirror_batch_tell(b, MODEL_ENDPOINT, k, ep->rec, rec, false);
+	mirror_batch_bury(b, MODEL_ENDPOINT, ep->rec);
 	ep->rec = rec;
 	ep->gen = s->gen;
 	return 1;
+}
+
+static int put_binding(struct mirror_set *s, const struct model_key *k, const struct kv_entry *ent,
+		       struct mirror_batch *b, struct err *e)
+{
+	struct mirror_network *n = network_entry(s, &k->network);
+	int r = mirror_binding_put(s, n, k, ent, b, e);
+
+	if (r < 0)
+		network_drop_empty(s, n);
+	return r;
 }
 
 int mirror_set_put(struct mirror_set *s, const struct model_key *k, const struct kv_entry *ent,
@@ -318,6 +335,8 @@ int mirror_set_put(struct mirror_set *s, const struct model_key *k, const struct
 		r = put_network(s, k, ent, b, e);
 	else if (k->kind == MODEL_ENDPOINT)
 		r = put_endpoint(s, k, ent, b, e);
+	else if (k->kind == MODEL_BINDING)
+		r = put_binding(s, k, ent, b, e);
 	if (r >= 0 && s->odd)
 		mirror_set_odd_del(s, ent->key);
 	return r;
@@ -327,8 +346,8 @@ int mirror_set_put(struct mirror_set *s, const struct model_key *k, const struct
 
 static void del_node(struct mirror_set *s, struct mirror_node *n, struct mirror_batch *b)
 {
-	tell(b, MODEL_NODE, &(struct model_key){ .id = n->id }, n->rec, NULL, true);
-	bury(b, MODEL_NODE, n->rec);
+	mirror_batch_tell(b, MODEL_NODE, &(struct model_key){ .id = n->id }, n->rec, NULL, true);
+	mirror_batch_bury(b, MODEL_NODE, n->rec);
 	HASH_DEL(s->nodes, n);
 	free(n);
 }
@@ -339,68 +358,69 @@ static void del_alive(struct mirror_set *s, struct mirror_alive *a, struct mirro
 
 	if (n)
 		n->alive = false;
-	tell(b, MODEL_ALIVE, &(struct model_key){ .id = a->node }, NULL, NULL, true);
+	mirror_batch_tell(b, MODEL_ALIVE, &(struct model_key){ .id = a->node }, NULL, NULL, true);
 	HASH_DEL(s->alive, a);
 	free(a);
 }
 
 static void del_network(struct mirror_set *s, struct mirror_network *n, struct mirror_batch *b)
 {
-	tell(b, MODEL_NETWORK, &(struct model_key){ .id = n->id }, n->rec, NULL, true);
-	bury(b, MODEL_NETWORK, n->rec);
+	mirror_batch_tell(b, MODEL_NETWORK, &(struct model_key){ .id = n->id }, n->rec, NULL, true);
+	mirror_batch_bury(b, MODEL_NETWORK, n->rec);
 	n->rec = NULL;
 	s->n_networks--;
-	network_drop_empty(s, n);
 }
 
 static void del_endpoint(struct mirror_set *s, struct mirror_network *n, struct mirror_endpoint *ep,
 			 struct mirror_batch *b)
 {
-	tell(b, MODEL_ENDPOINT, &(struct model_key){ .id = ep->id, .network = n->id }, ep->rec,
-	     NULL, true);
-	bury(b, MODEL_ENDPOINT, ep->rec);
+	mirror_batch_tell(b, MODEL_ENDPOINT, &(struct model_key){ .id = ep->id, .network = n->id },
+			  ep->rec, NULL, true);
+	mirror_batch_bury(b, MODEL_ENDPOINT, ep->rec);
 	HASH_DEL(n->endpoints, ep);
 	free(ep);
 	n->n_endpoints--;
 	s->n_endpoints--;
-	network_drop_empty(s, n);
 }
 
 bool mirror_set_del(struct mirror_set *s, const struct model_key *k, struct mirror_batch *b)
 {
+	struct mirror_network *n = NULL;
 	int64_t mod;
 
 	if (!find_gen(s, k, &mod))
 		return false;
-	if (k->kind == MODEL_NODE)
+	if (k->kind == MODEL_NODE) {
 		del_node(s, find_node(s, &k->id), b);
-	else if (k->kind == MODEL_ALIVE)
+	} else if (k->kind == MODEL_ALIVE) {
 		del_alive(s, find_alive(s, &k->id), b);
-	else if (k->kind == MODEL_NETWORK)
-		del_network(s, find_network(s, &k->id), b);
-	else
-		del_endpoint(s, find_network(s, &k->network), find_endpoint(s, k), b);
+	} else if (k->kind == MODEL_NETWORK) {
+		n = find_network(s, &k->id);
+		del_network(s, n, b);
+	} else {
+		n = find_network(s, &k->network);
+		if (k->kind == MODEL_BINDING)
+			mirror_binding_del(s, n, mirror_binding_find(n, k->id), b);
+		else
+			del_endpoint(s, n, find_endpoint(s, k), b);
+	}
+	if (n)
+		network_drop_empty(s, n);
 	return true;
 }
 
 static void sweep_network(struct mirror_set *s, struct mirror_network *n, struct mirror_batch *b)
 {
 	struct mirror_endpoint *ep, *next;
-	size_t left = n->n_endpoints;
 
-	/* The entry goes with its last content, so nothing may be read from it after that. */
 	HASH_ITER(hh, n->endpoints, ep, next) {
-		if (ep->gen == s->gen)
-			continue;
-		left--;
-		if (left == 0 && !n->rec) {
+		if (ep->gen != s->gen)
 			del_endpoint(s, n, ep, b);
-			return;
-		}
-		del_endpoint(s, n, ep, b);
 	}
+	mirror_binding_sweep(s, n, b);
 	if (n->rec && n->gen != s->gen)
 		del_network(s, n, b);
+	network_drop_empty(s, n);
 }
 
 void mirror_set_sweep(struct mirror_set *s, struct mirror_batch *b)
@@ -476,10 +496,12 @@ size_t mirror_set_count(const struct mirror_set *s, int64_t *ret_newest)
 {
 	const struct mirror_network *net;
 	const struct mirror_endpoint *ep;
+	const struct mirror_binding *bi;
 	const struct mirror_alive *a;
 	const struct mirror_node *n;
 	const struct mirror_odd *o;
-	size_t count = HASH_COUNT(s->nodes) + HASH_COUNT(s->alive) + s->n_networks + s->n_endpoints;
+	size_t count = HASH_COUNT(s->nodes) + HASH_COUNT(s->alive) + s->n_networks +
+		       s->n_endpoints + s->n_bindings;
 	int64_t newest = 0;
 
 	for (n = s->nodes; n; n = n->hh.next)
@@ -490,6 +512,8 @@ size_t mirror_set_count(const struct mirror_set *s, int64_t *ret_newest)
 		newer(&newest, net->rec ? net->rec->mod_revision : 0);
 		for (ep = net->endpoints; ep; ep = ep->hh.next)
 			newer(&newest, ep->rec->mod_revision);
+		for (bi = net->bindings; bi; bi = bi->hh.next)
+			newer(&newest, bi->rec->mod_revision);
 	}
 	for (o = s->odd; o; o = o->hh.next) {
 		newer(&newest, o->mod_revision);

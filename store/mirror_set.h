@@ -30,7 +30,7 @@ struct mirror_set {
 	struct mirror_network *networks;
 	struct mirror_alive *alive;
 	struct mirror_odd *odd;
-	size_t n_networks, n_endpoints; /* with a record */
+	size_t n_networks, n_endpoints, n_bindings; /* with a record */
 	uint32_t gen;
 	bool odd_full;
 };
@@ -47,13 +47,18 @@ struct mirror_batch {
 
 void mirror_batch_done(struct mirror_batch *b);
 void mirror_batch_add(struct mirror_batch *b, const struct mirror_change *c);
+/** mirror_batch_tell() - the same, in pieces. */
+void mirror_batch_tell(struct mirror_batch *b, enum model_kind kind, const struct model_key *k,
+		       const void *before, const void *after, bool deleted);
+/** mirror_batch_bury() - @rec (taken, NULL is none) lives until the batch is done. */
+void mirror_batch_bury(struct mirror_batch *b, enum model_kind kind, void *rec);
 void mirror_set_done(struct mirror_set *s);
 /** mirror_set_mod() - mod_revision of the record at @k, 0 for none. */
 int64_t mirror_set_mod(const struct mirror_set *s, const struct model_key *k);
 /** mirror_set_touch() - @k was mentioned. */
 void mirror_set_touch(struct mirror_set *s, const struct model_key *k);
 /**
- * mirror_set_put() - decode and take in a node, network, endpoint or sign of life
+ * mirror_set_put() - decode and take in a node, network, endpoint, binding or sign of life
  * Return: 1 changed (told in @b), 0 the same as before, -EINVAL, -EMSGSIZE, -E2BIG above a limit: nothing is changed.
  */
 int mirror_set_put(struct mirror_set *s, const struct model_key *k, const struct kv_entry *ent,
@@ -68,3 +73,12 @@ void mirror_set_odd_del(struct mirror_set *s, const char *key);
 void mirror_set_sweep(struct mirror_set *s, struct mirror_batch *b);
 /** mirror_set_count() - keys that etcd should have, and the newest mod_revision among them (the cluster record is not one of them). */
 size_t mirror_set_count(const struct mirror_set *s, int64_t *ret_newest);
+
+/* mirror_set_binding.c: the bindings of one network's entry; the entry itself is mirror_set.c's. */
+/** mirror_binding_find() - @n NULL: none. */
+struct mirror_binding *mirror_binding_find(const struct mirror_network *n, struct id node);
+int mirror_binding_put(struct mirror_set *s, struct mirror_network *n, const struct model_key *k,
+		       const struct kv_entry *ent, struct mirror_batch *b, struct err *e);
+void mirror_binding_del(struct mirror_set *s, struct mirror_network *n, struct mirror_binding *bi,
+			struct mirror_batch *b);
+void mirror_binding_sweep(struct mirror_set *s, struct mirror_network *n, struct mirror_batch *b);

@@ -28,7 +28,7 @@ static void on_changed(void *user, const struct mirror_change *c, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		bool rec = c[i].kind == MODEL_NODE || c[i].kind == MODEL_NETWORK ||
-			   c[i].kind == MODEL_ENDPOINT;
+			   c[i].kind == MODEL_ENDPOINT || c[i].kind == MODEL_BINDING;
 
 		if (c[i].deleted)
 			w->dels[c[i].kind]++;
