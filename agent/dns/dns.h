@@ -46,8 +46,12 @@ int dns_ask(struct dns *d, const struct dns_client *client, const char *name, ui
 	    dns_told_fn fn, void *user, struct err *e);
 
 struct dns_stats {
-	uint64_t questions, ours, forwarded, refused, bad,
-		strangers; /* strangers: dropped, no client of ours */
+	uint64_t questions; /* of our clients; dns_ask()'s are not among them, but in the next two */
+	uint64_t ours; /* answered from the zone */
+	uint64_t forwarded; /* given to dns_forward, whose cache may have had the answer */
+	uint64_t refused; /* not ours and no way out, or too many under way */
+	uint64_t bad; /* no question at all, or answered with an error */
+	uint64_t strangers; /* dropped: no client of ours */
 	struct zone_stats zone;
 	struct dns_forward_stats forward;
 	struct dns_listen_stats listen;

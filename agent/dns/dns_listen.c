@@ -5,9 +5,11 @@
 #include <string.h>
 #include <utlist.h>
 #include "agent/dns/dns_listen_priv.h"
-#include "agent/publish_priv.h"
 #include "base/mem.h"
+#include "overlay/knl_diag.h"
 #include "overlay/netns.h"
+
+#define HOLDER_KNOWN_MS 60000
 
 static const int families[DNS_FAMILIES] = { [DNS_V4] = AF_INET, [DNS_V6] = AF_INET6 };
 
@@ -198,21 +200,36 @@ int dns_listen_overlay(struct dns_listen *l, int nsfd, struct err *e)
 	return 0;
 }
 
-static int tell(const struct dns_host *h, bool tcp, int r, struct err *e)
+/* Looking through all processes for each of two thousand addresses would keep the loop for seconds. */
+static const char *holder_text(struct dns_listen *l, uint8_t proto, struct ip ip)
 {
-	char ip[IP_TEXT_MAX], holder[PUBLISH_HOLDER_MAX];
+	struct dns_holder *h = &l->holder;
+	uint64_t now_ms = uv_now(l->loop);
+	uint32_t inode = 0;
+
+	if (knl_diag_holder(proto, ip, DNS_PORT, &inode) == 0 && inode != 0 && inode == h->inode &&
+	    now_ms - h->found_ms < HOLDER_KNOWN_MS)
+		return h->text;
+	h->inode = inode;
+	h->found_ms = now_ms;
+	return publish_holder_text(proto, ip, DNS_PORT, h->text);
+}
+
+static int tell(struct dns_listen *l, const struct dns_host *h, bool tcp, int r, struct err *e)
+{
+	char ip[IP_TEXT_MAX];
 	const char *proto = tcp ? "TCP" : "UDP";
 
 	ip_format(h->key.ip, ip);
 	if (r != -EADDRINUSE)
 		return err_set(e, r, "cannot listen on %s port %d/%s of %s: %s", ip, DNS_PORT,
 			       proto, h->ifname, strerror(-r));
-	publish_holder_text(tcp ? IPPROTO_TCP : IPPROTO_UDP, h->key.ip, DNS_PORT, holder);
 	return err_set(e, r,
 		       "cannot listen on %s port %d/%s of %s: held by %s; a resolver on all "
 		       "addresses must be told to leave this one to ovl, by listing its own "
 		       "(dnsmasq: bind-dynamic and except-interface=%s)",
-		       ip, DNS_PORT, proto, h->ifname, holder, h->ifname);
+		       ip, DNS_PORT, proto, h->ifname,
+		       holder_text(l, tcp ? IPPROTO_TCP : IPPROTO_UDP, h->key.ip), h->ifname);
 }
 
 static void close_host(struct dns_host *h)
@@ -226,9 +243,9 @@ static int open_host(struct dns_listen *l, struct dns_host *h, struct err *e)
 	int r = h->udp ? 0 : dns_socket_host(l, h, false, &h->udp);
 
 	if (r < 0)
-		return tell(h, false, r, e);
+		return tell(l, h, false, r, e);
 	r = h->tcp ? 0 : dns_socket_host(l, h, true, &h->tcp);
-	return r < 0 ? tell(h, true, r, e) : 0;
+	return r < 0 ? tell(l, h, true, r, e) : 0;
 }
 
 static void host_free(struct dns_listen *l, struct dns_host *h)

@@ -9,7 +9,7 @@
  * bounded in connections, in questions under way on each, in bytes nobody fetches, and in silence.
  *
  * A resolver of the host that has port 53 on all addresses (0.0.0.0, ::) stands in the way of ours unless both allow it: by UDP where it has
- * SO_REUSEADDR or SO_REUSEPORT, by TCP with SO_REUSEPORT alone, as the same user (tests/netns/test_dns_listen_tcp.c). One that is bound to a
+ * SO_REUSEADDR or SO_REUSEPORT, by TCP with SO_REUSEPORT alone, as the same user (tests/kernel_facts/fact_dns_sockets.c). One that is bound to a
  * device (systemd-resolved: lo) or to addresses of its own never does.
  */
 #pragma once

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <uthash.h>
 #include "agent/dns/dns_listen.h"
+#include "agent/publish_priv.h"
 
 #define DNS_LISTEN_CONTROL_MAX 64 /* bytes: one pktinfo of either family */
 
@@ -70,6 +71,12 @@ struct dns_batch {
 	uint8_t buf_out[DNS_LISTEN_BATCH][DNS_UDP_MAX];
 	unsigned n_out;
 };
+/* Who was found to hold a port, with much ado; the same one often holds it on many addresses. */
+struct dns_holder {
+	uint32_t inode; /* 0: none */
+	uint64_t found_ms;
+	char text[PUBLISH_HOLDER_MAX];
+};
 enum { DNS_V4, DNS_V6, DNS_FAMILIES };
 struct dns_listen {
 	uv_loop_t *loop;
@@ -91,6 +98,7 @@ struct dns_listen {
 	uint64_t idle_ms;
 	uv_timer_t
 		timer; /* runs while there are connections, or sockets that accept nothing for now */
+	struct dns_holder holder;
 	struct dns_listen_stats stats;
 	struct dns_batch batch;
 };

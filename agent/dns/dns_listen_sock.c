@@ -9,6 +9,8 @@
 #include "overlay/state.h"
 
 #define OVERLAY_RECEIVE_BYTES (1024 * 1024) /* a burst of all networks' containers */
+#define TCP_RECEIVE_BYTES (32 * 1024) /* in the kernel, of each connection; it doubles both */
+#define TCP_SEND_BYTES (128 * 1024)
 #define BACKLOG 256
 
 static int set_option(int fd, int level, int option, int value)
@@ -29,10 +31,15 @@ static int set_options(const struct dns_socket *s, int family)
 		r = set_option(s->fd, SOL_SOCKET, SO_REUSEPORT, 1);
 	if (r == 0 && v6)
 		r = set_option(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	if (r == 0 && s->tcp)
+		r = set_option(s->fd, SOL_SOCKET, SO_RCVBUF, TCP_RECEIVE_BYTES);
+	if (r == 0 && s->tcp)
+		r = set_option(s->fd, SOL_SOCKET, SO_SNDBUF, TCP_SEND_BYTES);
 	if (r < 0)
 		return r;
 	if (s->overlay) {
-		set_option(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, OVERLAY_RECEIVE_BYTES);
+		if (!s->tcp)
+			set_option(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, OVERLAY_RECEIVE_BYTES);
 		return v6 ? set_option(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) :
 			    set_option(s->fd, IPPROTO_IP, IP_PKTINFO, 1);
 	}

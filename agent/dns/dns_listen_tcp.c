@@ -265,7 +265,10 @@ void dns_tcp_answer(struct dns_asker *a, const uint8_t *pkt, size_t len)
 	settle(c);
 }
 
-/* The interface that it came by, which accept(2) does not tell. */
+/*
+ * The interface that it came by, which accept(2) does not tell: the kernel keeps it (tcp_v4_syn_recv_sock(), tcp_v6_syn_recv_sock()) and gives it to
+ * those whose listener has PKTINFO set (tests/kernel_facts/fact_dns_sockets.c).
+ */
 static unsigned read_ifindex(int fd, int family)
 {
 	union dns_control control = { 0 };
