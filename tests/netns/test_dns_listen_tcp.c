@@ -162,22 +162,21 @@ static void test_questions_bound(void **state)
 static void test_turn_bound(void **state)
 {
 	struct listen_lab *l = *state;
+	char all[1000][3];
 	int fd = open_one(l);
-	const size_t all = 1000;
 
-	for (size_t i = 0; i < all; i++) {
-		size_t before = l->n;
-
-		ask(l, fd, "q");
-		assert_true(l->n <= before + DNS_LISTEN_BATCH);
-	}
-	while (l->n < all) {
+	ask(l, fd, "open");
+	expect(l, fd, "open");
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		memcpy(all[i], "\0\1q", 3);
+	assert_int_equal(send(fd, all, sizeof(all), MSG_DONTWAIT), sizeof(all));
+	while (l->n < 1 + ARRAY_SIZE(all)) {
 		size_t before = l->n;
 
 		uv_run(&l->loop, UV_RUN_ONCE);
 		assert_true(l->n <= before + DNS_LISTEN_BATCH);
 	}
-	for (size_t i = 0; i < all; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		expect(l, fd, "q");
 	close(fd);
 }
@@ -247,7 +246,6 @@ static void test_idle(void **state)
 	answer_kept(l, 0);
 	expect(l, fd, "a");
 	expect_end(l, fd);
-	assert_true(clock_boot_ms() - begin_ms >= 600 + 200);
 	close(fd);
 	/* Half a question now and then is silence. */
 	slow = dns_lab_tcp("c1", "10.7.1.2", "10.7.1.1");
@@ -518,8 +516,7 @@ static void test_beside_others(void **state)
 		assert_int_equal(listen_lab_stats(l).host_no_tcp, 0);
 		/* Whom ours keeps from starting is the same. */
 		other = other_resolver(v[i].type, v[i].addr, v[i].option, v[i].device);
-		assert_int_equal(other, v[i].collides ? -EADDRINUSE : other);
-		assert_true(v[i].collides || other >= 0);
+		assert_int_equal(other < 0 ? other : 0, v[i].collides ? -EADDRINUSE : 0);
 		if (other >= 0)
 			close(other);
 		dns_listen_host_del(l->listen, DNS_LAB_HOST);
