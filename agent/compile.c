@@ -72,6 +72,8 @@ void compile_port(const struct compile_port *in, const struct compile_local *l, 
 		.security = (uint8_t)in->security,
 		.container_mtu = in->container_mtu,
 		.target = *l->target,
+		.handed = l->handed,
+		.fresh = l->fresh,
 	};
 
 	state_net_port_name(n, l->id, p.name);

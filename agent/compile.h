@@ -17,6 +17,7 @@ struct compile_local { /* one local endpoint of the network; borrowed */
 	const char *ifname;
 	const struct state_target *target;
 	bool shut; /* address conflict: the port is kept down */
+	bool handed, fresh; /* as in struct state_port */
 	struct ip gw4,
 		gw6; /* default route through it; unset: none. Of local networks only: an overlay never bears it */
 	const struct model_publish

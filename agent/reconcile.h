@@ -30,8 +30,8 @@ struct reconcile_hooks {
 	size_t (*vnis)(void *user, uint32_t **ret);
 	/* VTEPs of all nodes, sorted; heap array. */
 	size_t (*vteps)(void *user, struct ip **ret);
-	/* A port could not be made or repaired; told once per reason. @status -ENOENT: its namespace is gone (withdraw the endpoint). Any function
-	 * of this module may be called from here. */
+	/* A port could not be made or repaired; told once per reason. @status -ENOENT: its namespace is gone (withdraw the endpoint), or what was handed
+	 * over (state_port.handed) is. Any function of this module may be called from here. */
 	void (*port_failed)(void *user, struct id endpoint, int status, const struct err *e);
 	/* One repair of drift (not of a change of the desired state), for logs, events and metrics. */
 	void (*drift)(void *user, uint32_t vni, const char *what, unsigned count);

@@ -211,7 +211,8 @@ static void check_targets(struct pass *p, const struct state_net *want)
 	for (size_t i = 0; want && i < want->n_ports; i++) {
 		const struct state_target *t = &want->ports[i].target;
 
-		if (p->r->k->ops->target_alive(p->r->k, t))
+		/* Where a port that was handed over is now is not known. */
+		if (want->ports[i].handed || p->r->k->ops->target_alive(p->r->k, t))
 			continue;
 		err_set(&e, -ENOENT, "the namespace %s is gone", t->path);
 		pass_fail_port(p, want->ports[i].endpoint, -ENOENT, &e);
@@ -285,6 +286,27 @@ static int set_elems(struct pass *p, const struct state_net *want)
 	return status;
 }
 
+/* What was handed over and is gone has ended with its container: told, not made again. */
+static void lose_handed(struct pass *p, struct state_net *want)
+{
+	struct err e = { 0 };
+	size_t i = 0;
+
+	while (i < want->n_ports) {
+		const struct state_port *w = &want->ports[i];
+		char name[IFNAMSIZ];
+
+		if (!w->handed || w->fresh || state_net_port(p->rn->have, w->name)) {
+			i++;
+			continue;
+		}
+		err_set(&e, -ENOENT, "the interface %s is gone", w->ifname);
+		pass_fail_port(p, w->endpoint, -ENOENT, &e);
+		memcpy(name, w->name, sizeof(name));
+		state_net_lose_port(want, name);
+	}
+}
+
 static int round_trip(struct pass *p)
 {
 	static const struct apply_hooks hooks = { .failed = op_failed,
@@ -298,8 +320,10 @@ static int round_trip(struct pass *p)
 	struct diff d;
 	int status = 0, gone, elems;
 
-	if (want)
+	if (want) {
+		lose_handed(p, want);
 		apply_know_ports(want, rn->have);
+	}
 	diff_net(want, rn->have, may_delete, &d);
 	if (d.n > 0)
 		status = apply_diff(r->k, want, rn->have, &d, &hooks, p, NULL);

@@ -124,6 +124,7 @@ struct kernel_ops {
 	int (*uplink_add)(struct kernel *k, const struct state_net *want, struct err *e);
 	/* port_add: veth born with its peer in the target namespace: name, MAC, MTU, addresses (nodad), routes, default route, up; the host end enslaved, flags
 	 * set, DOWN. -ENOENT: the target is gone or another; -EEXIST: an interface of that name exists inside; rolled back on any failure.
+	 * Handed over (state_port.handed): the peer in the host's namespace, with name, MAC, MTU and ifalias "ovl endpoint <id>" only, and DOWN.
 	 * DIRECT: the device on the parent, up at once; where one of that name, kind and MAC exists inside already: 0, and nothing is written.
 	 * -ENODEV: no such parent; -EOPNOTSUPP: the kernel has no such device; -EBUSY: the parent is in use otherwise (bridge port, macvlan beside ipvlan). */
 	int (*port_add)(struct kernel *k, const struct state_net *want, const struct state_port *p,

@@ -120,7 +120,7 @@ static int port_add(struct kernel *kernel, const struct state_net *want, const s
 	} else {
 		r = place_of(k, want->kind, &s, e);
 		if (r == 0)
-			r = knl_port_make(s, want, p, &writes, e);
+			r = knl_port_make(s, k->host, want, p, &writes, e);
 	}
 	k->writes += writes;
 	return r;

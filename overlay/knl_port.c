@@ -4,11 +4,19 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
+#include <stdio.h>
 #include <string.h>
 #include "overlay/knl_inside.h"
 #include "overlay/netns.h"
 
 #define STALE_TRIES 3
+#define OWN_NETNS "/proc/thread-self/ns/net" /* the host's: nobody but netns.c ever leaves it */
+#define HANDED_ALIAS "ovl endpoint "
+
+static const char *place_of(const struct state_port *p)
+{
+	return p->handed ? "the host's namespace" : p->target.path;
+}
 
 /* No IFF_UP on the peer here: ENOTCONN (fact_link_make). */
 static void put_veth(struct knl_sock *s, const struct state_port *p, int bridge, int target)
@@ -71,37 +79,56 @@ static int make_pair(struct knl_sock *s, const struct state_net *want, const str
 	first = knl_status(s, 0);
 	if (first == -EEXIST && pair->host_end.ifindex == 0)
 		return err_set(e, -EEXIST, "an interface %s exists already in %s", p->ifname,
-			       p->target.path);
+			       place_of(p));
 	if (first == -EEXIST)
 		return -EAGAIN; /* a stale host end */
 	if (r < 0)
 		knl_fail(s, e, r, "cannot make veth %s with %s in %s", p->name, p->ifname,
-			 p->target.path);
+			 place_of(p));
 	if (r < 0 && first == 0 && pair->host_end.ifindex != 0)
 		knl_link_delete(s, pair->host_end.ifindex);
 	return r;
 }
 
-static int make_all(struct knl_sock *s, const struct state_net *want, const struct state_port *p,
-		    int target, struct pair *pair, struct err *e)
+/* Whose it is, for whoever wonders. All else is its taker's to set. */
+static int set_alias(struct knl_sock *host, const struct state_port *p, struct err *e)
+{
+	char id[ID_TEXT_MAX], alias[sizeof(HANDED_ALIAS) + ID_TEXT_MAX];
+	int r;
+
+	snprintf(alias, sizeof(alias), HANDED_ALIAS "%s", id_format(p->endpoint, id));
+	knl_drop(host);
+	mnl_attr_put_strz(knl_link_set(host, p->ifname, 0, 0), IFLA_IFALIAS, alias);
+	r = knl_send(host, NULL, NULL);
+	return r < 0 ? knl_fail(host, e, r, "cannot mark %s", p->ifname) : 0;
+}
+
+static int set_up_inside(const struct state_port *p, int target, int ifindex, struct err *e)
 {
 	_cleanup_knl_ struct knl_sock *in = NULL;
+	int r = knl_open(target, &in, e);
+
+	return r < 0 ? r : knl_inside_set_up(in, p, ifindex, NULL, e);
+}
+
+static int make_all(struct knl_sock *s, struct knl_sock *host, const struct state_net *want,
+		    const struct state_port *p, int target, struct pair *pair, struct err *e)
+{
 	int r = make_pair(s, want, p, target, pair, e);
 
 	if (r < 0)
 		return r;
-	r = knl_open(target, &in, e);
-	if (r == 0)
-		r = knl_inside_set_up(in, p, pair->host_end.peer, NULL, e);
+	r = p->handed ? set_alias(host, p, e) : set_up_inside(p, target, pair->host_end.peer, e);
 	if (r < 0)
 		knl_link_delete(s, pair->host_end.ifindex);
 	return r;
 }
 
-int knl_port_make(struct knl_sock *s, const struct state_net *want, const struct state_port *p,
-		  unsigned *ret_writes, struct err *e)
+int knl_port_make(struct knl_sock *s, struct knl_sock *host, const struct state_net *want,
+		  const struct state_port *p, unsigned *ret_writes, struct err *e)
 {
-	_cleanup_close_ int target = netns_open_target(&p->target, e);
+	_cleanup_close_ int target = p->handed ? netns_open(OWN_NETNS, e) :
+						 netns_open_target(&p->target, e);
 	struct pair pair = { 0 };
 	char bridge[IFNAMSIZ];
 	int r;
@@ -115,7 +142,7 @@ int knl_port_make(struct knl_sock *s, const struct state_net *want, const struct
 	if (want->kind == STATE_BRIDGE && pair.bridge.mark != want->vni)
 		return err_set(e, -ENODEV, "the bridge %s is not that of the network", bridge);
 	for (unsigned i = 0; i < STALE_TRIES; i++) {
-		r = make_all(s, want, p, target, &pair, e);
+		r = make_all(s, host, want, p, target, &pair, e);
 		if (r != -EAGAIN)
 			break;
 		r = knl_link_delete(s, pair.host_end.ifindex);

@@ -312,6 +312,18 @@ void state_net_drop_port(struct state_net *n, const char *name)
 	drop(n->ports, &n->n_ports, sizeof(key), cmp_port, &key);
 }
 
+void state_net_lose_port(struct state_net *n, const char *name)
+{
+	size_t kept = 0;
+
+	state_net_drop_port(n, name);
+	for (size_t i = 0; i < n->n_fdb; i++) {
+		if (n->fdb[i].where != STATE_FDB_MASTER || strcmp(n->fdb[i].port, name) != 0)
+			n->fdb[kept++] = n->fdb[i];
+	}
+	n->n_fdb = kept;
+}
+
 /* ---- names ---- */
 
 void state_bridge_name(uint32_t vni, char ret[IFNAMSIZ])
@@ -336,6 +348,13 @@ void state_host_port_name(struct id endpoint, char ret[IFNAMSIZ])
 	char hex[ID_SHORT_MAX];
 
 	snprintf(ret, IFNAMSIZ, HOST_PORT "%s", id_short(endpoint, hex));
+}
+
+void state_handed_name(struct id endpoint, char ret[IFNAMSIZ])
+{
+	char hex[ID_SHORT_MAX];
+
+	snprintf(ret, IFNAMSIZ, "vd%s", id_short(endpoint, hex));
 }
 
 bool state_port_in_host(const char *name)

@@ -84,6 +84,12 @@ struct state_port {
 	char ifname[IFNAMSIZ]; /* inside: "eth0" */
 	uint32_t container_mtu; /* inside: the network's MTU */
 	struct state_target target;
+	/*
+	 * The inner end is made in the host's namespace instead, named ->ifname (state_handed_name()), DOWN, without addresses: somebody else (dockerd)
+	 * moves, renames, addresses it. No namespace is entered, ->target is only a name. It is made while ->fresh; one that is found missing
+	 * later has ended with its container: that is told (reconcile.h port_failed), and it is not made again.
+	 */
+	bool handed, fresh;
 };
 
 enum state_fdb_where {
@@ -205,6 +211,8 @@ void state_net_put_neigh(struct state_net *n, const struct state_neigh *g);
 void state_net_drop_neigh(struct state_net *n, struct ip ip);
 void state_net_put_port(struct state_net *n, const struct state_port *p);
 void state_net_drop_port(struct state_net *n, const char *name);
+/** state_net_lose_port() - the same, and the entries on the bridge that lead to it. */
+void state_net_lose_port(struct state_net *n, const char *name);
 int state_fdb_cmp(const struct state_fdb *a, const struct state_fdb *b); /* identity */
 /** state_bridge_name() / state_vxlan_name() / state_port_name() - "br<vni>", "vx<vni>", "ve<12 hex>". */
 void state_bridge_name(uint32_t vni, char ret[IFNAMSIZ]);
@@ -216,6 +224,8 @@ void state_port_name(struct id endpoint, char ret[IFNAMSIZ]);
  */
 void state_host_port_name(struct id endpoint, char ret[IFNAMSIZ]);
 bool state_port_in_host(const char *name);
+/** state_handed_name() - "vd<12 hex>": the inner end of a port that is handed over, in the host's namespace. */
+void state_handed_name(struct id endpoint, char ret[IFNAMSIZ]);
 /** state_net_port_name() - one of the two, by the kind of network. */
 void state_net_port_name(const struct state_net *n, struct id endpoint, char ret[IFNAMSIZ]);
 /** state_net_bridge_name() - br<vni>, gw, or ->bridge; "" for DIRECT. */

@@ -113,7 +113,9 @@ static int port_refused(struct fake_kernel *f, const struct state_net *n,
 {
 	if (f->bad_port_status && strcmp(f->bad_port, p->name) == 0)
 		return err_set(e, f->bad_port_status, "fault of port %s", p->name);
-	if (fake_is_dead(f, p->target.path))
+	if (p->handed && !p->fresh)
+		fake_violate(f, "made again after it was handed over", p->name);
+	if (!p->handed && fake_is_dead(f, p->target.path))
 		return err_set(e, -ENOENT, "%s is gone", p->target.path);
 	if (!n || (n->kind != STATE_DIRECT && !n->bridge_exists))
 		return err_set(e, -ENODEV, "no bridge");
