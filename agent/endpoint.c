@@ -191,7 +191,7 @@ static void load_row(void *user, const struct local_endpoint *row)
 	if (row->state == LOCAL_INTENDED || row->state == LOCAL_RELEASING || other_boot)
 		ep->phase = EP_LEAVING;
 	else
-		ep->phase = EP_RUNNING;
+		ep->phase = ep_is_docker(ep) && !row->target.path ? EP_HELD : EP_RUNNING;
 }
 
 /* Is there an endpoint that has the name inside by now? */
@@ -334,6 +334,12 @@ static void add_way_out(const struct ep *ep, struct compile_local *l)
 	}
 }
 
+/* Shall it be in the kernel? */
+static bool is_wanted(const struct ep *ep)
+{
+	return ep->phase == EP_RUNNING && !ep->row->lost;
+}
+
 size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_local **ret)
 {
 	struct compile_local *v = mem_alloc_array(HASH_COUNT(es->table) + 1, sizeof(*v));
@@ -341,7 +347,7 @@ size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_
 	size_t n = 0;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase != EP_RUNNING || !id_eq(ep->row->network, network))
+		if (!is_wanted(ep) || !id_eq(ep->row->network, network))
 			continue;
 		v[n] = (struct compile_local){ .id = ep->row->id,
 					       .mac = ep->row->mac,
@@ -349,7 +355,9 @@ size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_
 					       .ip6 = ep->row->ip6,
 					       .ifname = ep->row->ifname,
 					       .target = &ep->target,
-					       .shut = ep->row->state == LOCAL_CONFLICT };
+					       .shut = ep->row->state == LOCAL_CONFLICT,
+					       .handed = ep_is_docker(ep),
+					       .fresh = ep->fresh };
 		add_way_out(ep, &v[n++]);
 	}
 	*ret = v;
@@ -363,7 +371,7 @@ size_t endpoints_networks(struct endpoints *es, struct id **ret)
 	size_t n = 0, i;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase != EP_RUNNING)
+		if (!is_wanted(ep))
 			continue;
 		for (i = 0; i < n && !id_eq(v[i], ep->row->network); i++)
 			;

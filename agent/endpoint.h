@@ -99,6 +99,49 @@ void endpoints_running(struct endpoints *es, const struct state_target *t,
 const struct local_endpoint *endpoint_get(struct endpoints *es, struct id id);
 size_t endpoint_count(const struct endpoints *es);
 
+/* ---- Docker's (agent/docker) ----
+ *
+ * Docker says when an endpoint comes, is in a sandbox, and goes; it moves, names and addresses the interface it is handed, and looks after the way out and
+ * published ports. So these are in no sandbox of ours: no default route, no egress endpoint, nothing is entered or checked inside. They outlive the agent;
+ * on another boot they are given back as all others. One whose interface is gone keeps its addresses (local_endpoint.lost) until it is deleted here.
+ */
+struct endpoint_docker_request {
+	struct id id, network; /* Docker's EndpointID; the cluster's network, an overlay */
+	const char *docker_network; /* Docker's NetworkID */
+	struct ip ip4, ip6; /* reserved before; unset: chosen */
+	struct mac mac; /* zero: from the address */
+	const struct model_port *expose; /* borrowed */
+	size_t n_expose;
+};
+/**
+ * endpoint_docker_create() - claim an endpoint, in no sandbox yet; called again: the same answer
+ * @done: as for endpoint_connect(). -EBUSY: one of that id is being deleted.
+ */
+void endpoint_docker_create(struct endpoints *es, const struct endpoint_docker_request *req,
+			    endpoint_done_fn done, void *user);
+/**
+ * endpoint_docker_join() - make its interface, in this namespace, for Docker to take
+ * @sandbox_key: Docker's name for the namespace; never opened. With another one than before, or where the interface is gone, it is made anew.
+ * Return: 0; -ENOENT: no such endpoint; -EAGAIN: not claimed yet, or the kernel's state not known yet; -EADDRINUSE: it lost its address; the kernel's.
+ */
+int endpoint_docker_join(struct endpoints *es, struct id id, const char *sandbox_key,
+			 char ret_ifname[IFNAMSIZ], struct err *e);
+/** endpoint_docker_leave() - the interface goes, wherever it is; the addresses stay. Unknown, or in no sandbox: 0. Return: 0. */
+int endpoint_docker_leave(struct endpoints *es, struct id id, struct err *e);
+/** endpoint_docker_delete() - leaves if need be, addresses given back. Unknown: success; etcd away: success, given back later. */
+void endpoint_docker_delete(struct endpoints *es, struct id id, endpoint_done_fn done, void *user);
+struct endpoint_docker_names { /* borrowed */
+	const char *container; /* its id; NULL, as in the next two: as it was */
+	const char *name, *hostname;
+	struct strv aliases, links, dns; /* what is no alias, "NAME:ALIAS" or address is left out */
+};
+/** endpoint_docker_names() - what Docker tells of its container; what differs is put into etcd. Unknown: nothing. */
+void endpoint_docker_names(struct endpoints *es, struct id id,
+			   const struct endpoint_docker_names *n);
+/** endpoint_docker_place() - what stands for the namespace of a sandbox in local_target and state_target: all endpoints of one are one client. */
+#define ENDPOINT_DOCKER_DEV UINT64_MAX
+uint64_t endpoint_docker_place(const char *sandbox_key); /* ->ino; ->dev is ENDPOINT_DOCKER_DEV */
+
 /* For the wiring (agent.c): */
 /** endpoints_locals() - what compile needs of one network's endpoints (those claimed and not leaving); heap array, contents borrowed. */
 size_t endpoints_locals(struct endpoints *es, struct id network, struct compile_local **ret);

@@ -133,7 +133,7 @@ static void proceed(struct ep *ep)
 
 /* ---- after the claim ---- */
 
-static void take_claimed(struct ep *ep, const struct model_endpoint *m)
+void ep_take_claimed(struct ep *ep, const struct model_endpoint *m)
 {
 	ep->row->ip4 = m->ip4;
 	ep->row->ip6 = m->ip6;
@@ -152,7 +152,7 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 		ep_leave(ep, status, ce);
 		return;
 	}
-	take_claimed(ep, m);
+	ep_take_claimed(ep, m);
 	ep_mirror(ep, m, m->mod_revision);
 	status = ep_save(ep, LOCAL_BOUND, &e);
 	if (status < 0 || ep->leave_wanted) {
@@ -201,7 +201,7 @@ static int check_mtu(struct endpoints *es, const struct model_network *net, stru
 }
 
 /* "NAME:ALIAS" */
-static void check_link(const char *link, struct err *e)
+void ep_check_link(const char *link, struct err *e)
 {
 	const char *colon = strchr(link, ':');
 	_cleanup_free_ char *name = mem_strndup(link, colon ? (size_t)(colon - link) : 0);
@@ -237,7 +237,7 @@ static void check_more_names(const struct endpoint_request *req, struct err *e)
 	if (req->hostname && model_hostname_check("hostname", req->hostname, &one) < 0)
 		err_add(e, one.code, "%s", one.text);
 	for (size_t i = 0; i < req->links.n; i++)
-		check_link(req->links.v[i], e);
+		ep_check_link(req->links.v[i], e);
 }
 
 static int check_names(const struct endpoint_request *req, struct err *e)
@@ -291,8 +291,8 @@ static int check_conflict(struct endpoints *es, const struct model_network *net,
 		net->name, net->driver, other->name, other->driver);
 }
 
-static int check_network(struct endpoints *es, const struct model_network *net,
-			 const struct local_target *t, struct err *e)
+int ep_check_network(struct endpoints *es, const struct model_network *net,
+		     const struct local_target *t, struct err *e)
 {
 	struct netopt opt;
 	int r = 0;
@@ -366,7 +366,7 @@ static void start_claim(struct ep *ep, const struct model_network *net,
 	claim_endpoint_create(ep->es->d.claim, &cr, claimed, ep);
 }
 
-static int check_room(struct endpoints *es, const struct model_network *net, struct err *e)
+int ep_check_room(struct endpoints *es, const struct model_network *net, struct err *e)
 {
 	struct ep *ep, *tmp;
 	size_t n = 0;
@@ -434,7 +434,7 @@ static int prepare(struct endpoints *es, const struct endpoint_request *req,
 	snprintf(st.path, sizeof(st.path), "%s", t->path);
 	st.dev = t->netns_dev;
 	st.ino = t->netns_ino;
-	r = check_room(es, net, e);
+	r = ep_check_room(es, net, e);
 	if (r == 0)
 		r = ep_sandbox_check(es, req, net, &st, e);
 	if (r == 0)
@@ -486,7 +486,7 @@ void endpoint_connect(struct endpoints *es, const struct endpoint_request *req,
 	if (r == 0)
 		r = target_resolve(req->target, es->d.run_pid, es->d.user, &t, &run_name, &e);
 	if (r == 0)
-		r = check_network(es, net, &t, &e);
+		r = ep_check_network(es, net, &t, &e);
 	if (r == 0)
 		r = prepare(es, req, net, &t, &ep, &run_name, &e);
 	target_done(&t);

@@ -64,11 +64,12 @@ static void leave_local(struct ep *ep)
 		ep_egress_unhold(es, &t, 0, &none);
 }
 
-static void shut_port(struct ep *ep)
+void ep_shut_port(struct ep *ep)
 {
 	struct endpoints *es = ep->es;
 
-	ep_dying_add(ep);
+	if (!ep_is_docker(ep))
+		ep_dying_add(ep);
 	if (ep_key(ep))
 		(void)reconcile_now(es->d.reconcile, ep_key(ep), NULL, NULL);
 	else
@@ -102,11 +103,11 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 	if (was_running && fail_status == 0 && !is_egress(ep))
 		ep_event(ep, "disconnect");
 	if (was_running)
-		shut_port(ep);
+		ep_shut_port(ep);
 	if (was_running && es->d.endpoint)
 		es->d.endpoint(es->d.user, ep->row, true);
 	ep_sandbox_left(ep);
-	if (was_running && es->d.sandbox)
+	if (was_running && es->d.sandbox && !ep_is_docker(ep))
 		es->d.sandbox(es->d.user, &ep->target);
 	ep_publish_drop(ep);
 	if (ep->local) {
@@ -177,6 +178,13 @@ void endpoint_disconnect(struct endpoints *es, struct id network, const char *ta
 		done(user, -EACCES, NULL, &e);
 		return;
 	}
+	if (ep && ep_is_docker(ep)) {
+		err_set(&e, -EACCES,
+			"endpoint %s is Docker's: use `docker network disconnect` or stop its container",
+			ep->row->name);
+		done(user, -EACCES, NULL, &e);
+		return;
+	}
 	if (ep) {
 		leave_on_request(ep, done, user);
 		return;
@@ -224,6 +232,18 @@ void endpoint_drop_target(struct endpoints *es, const struct local_target *t)
 	}
 }
 
+/* Until Docker deletes it, or the comparison with Docker does, it keeps its addresses. */
+static void lose(struct ep *ep)
+{
+	if (ep->row->lost)
+		return;
+	ep->row->lost = true;
+	log_warn("the interface that Docker was given is gone; Docker is to say what becomes of it",
+		 "endpoint=%s ifname=%s sandbox=%s", ep->row->name, ep->row->ifname,
+		 LOG_Q(ep->row->target.path));
+	reconcile_dirty(ep->es->d.reconcile, ep_key(ep));
+}
+
 /* Its namespace's other endpoints go with it: not each of them can be watched. */
 static void withdraw(struct ep *ep)
 {
@@ -243,6 +263,10 @@ void endpoints_port_failed(struct endpoints *es, struct id endpoint, int status,
 
 	if (!ep || ep->phase != EP_RUNNING || ep->attaching || ep->connects)
 		return; /* while attaching, reconcile_now() tells */
+	if (status == -ENOENT && ep_is_docker(ep)) {
+		lose(ep);
+		return;
+	}
 	if (status == -ENOENT) {
 		log_info("namespace is gone; its endpoint is withdrawn", "endpoint=%s target=%s",
 			 ep->row->name, LOG_Q(ep->row->target.path));

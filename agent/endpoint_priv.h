@@ -5,13 +5,16 @@
  *   phase     | row in SQLite  | keys in etcd    | in the kernel (endpoints_locals) | leads to
  *   CLAIMING  | INTENDED       | unknown         | no                               | WAITING, LEAVING
  *   WAITING   | BOUND          | ours            | no: an old link of that name is still going | RUNNING, LEAVING
+ *   HELD      | BOUND/CONFLICT | ours, or lost   | no: Docker's, in no sandbox (no target.path) | RUNNING, LEAVING
  *   RUNNING   | BOUND/CONFLICT | ours, or lost   | yes (shut in conflict)           | LEAVING
  *   LEAVING   | RELEASING      | being deleted   | no                               | freed
  *
  * One of a local network has nothing in etcd: it begins as WAITING or RUNNING with its row BOUND, and is gone where others are LEAVING. But a device
  * on a parent goes in the background and no dump finds it: until then the row stays, RELEASING, and the next start makes sure of it.
  *
- * Files: endpoint.c the table; endpoint_connect.c, endpoint_leave.c an endpoint's way; endpoint_row.c what one is made of;
+ * One of Docker's goes from CLAIMING to HELD, and between HELD and RUNNING as often as Docker pleases. It is in no ep_sandbox.
+ *
+ * Files: endpoint.c the table; endpoint_docker.c Docker's; endpoint_connect.c, endpoint_leave.c an endpoint's way; endpoint_row.c what one is made of;
  * endpoint_local.c addresses of local networks; endpoint_sandbox.c what follows from all endpoints of a namespace; endpoint_egress.c its way out; endpoint_publish.c
  * its ports; endpoint_settle.c agreement with etcd.
  */
@@ -24,7 +27,7 @@
 #include "agent/sandbox.h"
 #include "overlay/knl_conntrack.h"
 
-enum ep_phase { EP_CLAIMING, EP_WAITING, EP_RUNNING, EP_LEAVING };
+enum ep_phase { EP_CLAIMING, EP_WAITING, EP_HELD, EP_RUNNING, EP_LEAVING };
 
 struct ep_waiter {
 	endpoint_done_fn done;
@@ -39,6 +42,8 @@ struct ep {
 	bool local; /* its network is this node's own */
 	bool remaking; /* WAITING: its port comes again, with an IPv6 address beside the other */
 	bool held; /* made, and answered when the egress endpoint is made again */
+	bool fresh; /* Docker's: its port may be made now, and not again later */
+	bool names_due; /* the record in etcd has other names than the row */
 	bool attaching; /* its port is being made: a failure is told there */
 	bool releasing; /* a release is under way in the store */
 	bool reclaiming; /* a reclaim is under way */
@@ -121,6 +126,20 @@ void ep_event(const struct ep *ep, const char *action);
 struct model_endpoint ep_model(const struct ep *ep);
 /** ep_mirror() - take @m (NULL: deleted) into the mirror at once, as this node's own write at @revision. */
 void ep_mirror(struct ep *ep, const struct model_endpoint *m, int64_t revision);
+/** ep_is_docker() - made by endpoint_docker_create(): another program moves and names its interface. */
+static inline bool ep_is_docker(const struct ep *ep)
+{
+	return ep->row->engine != NULL;
+}
+/** ep_check_network() - can @t be connected to @net now? Return: 0, or what endpoint_connect() is answered. */
+int ep_check_network(struct endpoints *es, const struct model_network *net,
+		     const struct local_target *t, struct err *e);
+/** ep_check_room() - -ENOSPC: @net has as many endpoints here as a bridge has ports. */
+int ep_check_room(struct endpoints *es, const struct model_network *net, struct err *e);
+/** ep_check_link() - is @link "NAME:ALIAS"? Else added to @e. */
+void ep_check_link(const char *link, struct err *e);
+/** ep_take_claimed() - addresses, MAC and revision into the row. */
+void ep_take_claimed(struct ep *ep, const struct model_endpoint *m);
 /** ep_attach() - claimed and free to go: make the port, and what it asks for beside it; then the connects are answered. @ep may be gone afterwards. */
 void ep_attach(struct ep *ep);
 /** ep_finish() - connected: say so to those who wait. */
@@ -159,6 +178,8 @@ struct state_port ep_direct_port(const struct ep *ep);
  * @ep of a local network is gone afterwards.
  */
 void ep_leave(struct ep *ep, int fail_status, const struct err *e);
+/** ep_shut_port() - it is on the list of compile no more: down and off the bridge; the link goes in the background. */
+void ep_shut_port(struct ep *ep);
 /** ep_answer_left() - tell everybody who waits. After a failed connect its callers learn why; who asked to leave is told it is done. */
 void ep_answer_left(struct ep *ep, int status, const struct err *e);
 

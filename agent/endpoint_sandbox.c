@@ -373,7 +373,7 @@ void ep_sandbox_load(struct endpoints *es)
 		struct ep_sandbox *sb;
 		struct sandbox_verdict v;
 
-		if (ep->phase != EP_RUNNING || ep_sandbox_of(es, &ep->target))
+		if (ep->phase != EP_RUNNING || ep_is_docker(ep) || ep_sandbox_of(es, &ep->target))
 			continue;
 		sb = sandbox_get(es, &ep->target);
 		(void)judge_with(es, &sb->place, NULL, &unknown, &v);

@@ -85,6 +85,7 @@ static void reclaimed(void *user, int status, const struct model_endpoint *m, co
 		return;
 	}
 	if (status == 0) {
+		ep->names_due = ep->reclaim_again && ep->names_due;
 		ep->row->endpoint_rev = ep->row->addr4_rev = ep->row->addr6_rev = m->mod_revision;
 		ep_mirror(ep, m, m->mod_revision);
 		if (ep->row->state == LOCAL_CONFLICT)
@@ -125,13 +126,31 @@ void ep_reclaim(struct ep *ep)
 	claim_endpoint_create(es->d.claim, &cr, reclaimed, ep);
 }
 
+/* Others' never change. */
+static bool names_agree(const struct ep *ep, const struct model_endpoint *rec)
+{
+	const struct local_endpoint *r = ep->row;
+	const char *have = rec->hostname ? rec->hostname : "",
+		   *want = r->hostname ? r->hostname : "";
+
+	return !ep_is_docker(ep) ||
+	       (!ep->names_due && strcmp(rec->name, r->name) == 0 && strcmp(have, want) == 0 &&
+		strcmp(rec->sandbox, r->sandbox) == 0 && strv_eq(&rec->aliases, &r->aliases));
+}
+
+static bool is_claimed(const struct ep *ep)
+{
+	return ep->phase == EP_RUNNING || ep->phase == EP_HELD;
+}
+
 static bool record_agrees(struct ep *ep)
 {
 	struct mirror_endpoint *me =
 		mirror_endpoint(ep->es->d.mirror, ep->row->network, ep->row->id);
 
 	return me && id_eq(me->rec->node, ep->es->d.self) && ip_eq(me->rec->ip4, ep->row->ip4) &&
-	       ip_eq(me->rec->ip6, ep->row->ip6) && mac_eq(me->rec->mac, ep->row->mac);
+	       ip_eq(me->rec->ip6, ep->row->ip6) && mac_eq(me->rec->mac, ep->row->mac) &&
+	       names_agree(ep, me->rec);
 }
 
 void endpoints_resettle(struct endpoints *es, bool all)
@@ -143,7 +162,7 @@ void endpoints_resettle(struct endpoints *es, bool all)
 			continue;
 		if (ep->phase == EP_LEAVING)
 			ep_release(ep);
-		else if (ep->phase == EP_RUNNING &&
+		else if (is_claimed(ep) &&
 			 (all || ep->row->state == LOCAL_CONFLICT || !record_agrees(ep)))
 			ep_reclaim(ep);
 	}
@@ -153,6 +172,6 @@ void endpoints_record_changed(struct endpoints *es, const struct mirror_change *
 {
 	struct ep *ep = ep_find(es, c->id);
 
-	if (ep && !ep->local && ep->phase == EP_RUNNING && !ep->connects && !record_agrees(ep))
+	if (ep && !ep->local && is_claimed(ep) && !ep->connects && !record_agrees(ep))
 		ep_reclaim(ep);
 }

@@ -69,6 +69,9 @@ struct local_endpoint {
 	struct strv dns, dns_search,
 		dns_options; /* --dns, ...: for its resolv.conf and its questions */
 	struct strv extra_hosts; /* "NAME:ADDRESS" */
+	/* Asked for by a container engine that moves and addresses its interface itself: "docker", and its name for the network; NULL: ours. */
+	char *engine, *engine_network;
+	bool lost; /* of those: its interface is gone, the engine has not said so; not stored */
 	int32_t gw_priority; /* of its network for the default route: the highest wins */
 	bool defer_egress; /* further networks follow: no way out yet */
 	int64_t endpoint_rev, addr4_rev,

@@ -64,6 +64,16 @@ static const struct {
 	{ COL_CONTAINER_ID, offsetof(struct local_endpoint, container_id) },
 };
 
+/* Texts within the column `names`. */
+static const struct {
+	const char *key;
+	size_t offset, max;
+} names_texts[] = {
+	{ "hostname", offsetof(struct local_endpoint, hostname), MODEL_HOSTNAME_MAX },
+	{ "engine", offsetof(struct local_endpoint, engine), LOCAL_NAMES_TEXT_MAX },
+	{ "engine-network", offsetof(struct local_endpoint, engine_network), LOCAL_NAMES_TEXT_MAX },
+};
+
 /* Lists within the column `names`. */
 static const struct {
 	const char *key;
@@ -79,6 +89,11 @@ static const struct {
 static char **text_of(const struct local_endpoint *ep, size_t i)
 {
 	return (char **)((char *)ep + texts[i].offset);
+}
+
+static char **names_text_of(const struct local_endpoint *ep, size_t i)
+{
+	return (char **)((char *)ep + names_texts[i].offset);
 }
 
 static struct strv *list_of(const struct local_endpoint *ep, size_t i)
@@ -107,7 +122,8 @@ static char *names_text(const struct local_endpoint *ep)
 {
 	_cleanup_json_ cJSON *j = cJSON_CreateObject();
 
-	json_put_str_opt(j, "hostname", ep->hostname);
+	for (size_t i = 0; i < ARRAY_SIZE(names_texts); i++)
+		json_put_str_opt(j, names_texts[i].key, *names_text_of(ep, i));
 	if (ep->n_expose > 0)
 		cJSON_AddItemToObject(j, "expose", model_expose_json(ep->expose, ep->n_expose));
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
@@ -229,18 +245,22 @@ static int read_publish(sqlite3_stmt *s, struct local_endpoint *ep, struct err *
 
 static int take_names(const cJSON *j, struct local_endpoint *ep, struct err *e)
 {
-	const char *hostname = NULL;
-	int r = json_get_str(j, "hostname", MODEL_HOSTNAME_MAX, &hostname, e);
+	int r = 0;
 
-	if (r == 0 && hostname)
-		r = model_hostname_check("hostname", hostname, e);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names_texts); i++) {
+		const char *text = NULL;
+
+		r = json_get_str(j, names_texts[i].key, names_texts[i].max, &text, e);
+		if (r == 0)
+			*names_text_of(ep, i) = mem_strdup(text);
+	}
+	if (r == 0 && ep->hostname)
+		r = model_hostname_check("hostname", ep->hostname, e);
 	if (r == 0)
 		r = model_expose_parse(j, "expose", &ep->expose, &ep->n_expose, e);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++)
 		r = json_get_strv(j, lists[i].key, lists[i].max, LOCAL_NAMES_TEXT_MAX,
 				  list_of(ep, i), e);
-	if (r == 0)
-		ep->hostname = mem_strdup(hostname);
 	return r;
 }
 
@@ -312,10 +332,11 @@ struct local_endpoint *local_endpoint_dup(const struct local_endpoint *ep)
 	strv_copy(&c->aliases, &ep->aliases);
 	c->publish = ep->n_publish ? mem_dup(ep->publish, ep->n_publish * sizeof(*ep->publish)) :
 				     NULL;
-	c->hostname = mem_strdup(ep->hostname);
 	c->expose = ep->n_expose ? mem_dup(ep->expose, ep->n_expose * sizeof(*ep->expose)) : NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strv_copy(list_of(c, i), list_of(ep, i));
+	for (size_t i = 0; i < ARRAY_SIZE(names_texts); i++)
+		*names_text_of(c, i) = mem_strdup(*names_text_of(ep, i));
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		*text_of(c, i) = mem_strdup(*text_of(ep, i));
 	return c;
@@ -327,7 +348,8 @@ void local_endpoint_free(struct local_endpoint *ep)
 		return;
 	strv_done(&ep->aliases);
 	free(ep->publish);
-	free(ep->hostname);
+	for (size_t i = 0; i < ARRAY_SIZE(names_texts); i++)
+		free(*names_text_of(ep, i));
 	free(ep->expose);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strv_done(list_of(ep, i));

@@ -236,6 +236,8 @@ static const char *state_word(const struct local_endpoint *local)
 {
 	if (!local)
 		return "bound";
+	if (local->lost)
+		return "lost";
 	switch (local->state) {
 	case LOCAL_INTENDED:
 		return "pending";
@@ -289,7 +291,8 @@ cJSON *view_endpoint(const struct api_context *ctx, const struct model_endpoint 
 		return j;
 	json_put_str(j, "IfName", local->ifname);
 	json_put_str(j, "Port", local->port);
-	json_put_str(j, "Target", local->target.path);
+	json_put_str(j, "Target", local->target.path ? local->target.path : "");
+	json_put_str_opt(j, "Engine", local->engine);
 	json_put_u64(j, "Pid", (uint64_t)local->target.pid);
 	json_put_str_opt(j, "Run", local->run_name);
 	cJSON_AddNumberToObject(j, "GwPriority", local->gw_priority);

@@ -124,6 +124,20 @@ static uint32_t on_mtu(void *user)
 	return 1500;
 }
 
+static void on_endpoint(void *user, const struct local_endpoint *row, bool gone)
+{
+	struct lab *w = user;
+
+	assert_non_null(row);
+	*(gone ? &w->told_gone : &w->told) += 1;
+}
+
+static void on_sandbox(void *user, const struct state_target *t)
+{
+	assert_true(t->ino != 0);
+	((struct lab *)user)->told_sandbox++;
+}
+
 /* ---- life ---- */
 
 static void start(struct lab *w, const char *boot)
@@ -151,7 +165,10 @@ static void start(struct lab *w, const char *boot)
 				    .boot_id = boot,
 				    .prefix = "/ovl/v1",
 				    .lease = on_lease,
-				    .mtu = on_mtu };
+				    .mtu = on_mtu,
+				    .endpoint = on_endpoint,
+				    .sandbox = on_sandbox,
+				    .user = w };
 	struct err e = { 0 };
 
 	w->r = reconcile_new(&w->loop, w->k, &hooks, w);

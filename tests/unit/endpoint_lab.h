@@ -56,6 +56,11 @@ struct lab {
 	bool etcd; /* it answers */
 	struct lab_claim claims[LAB_CLAIMS_MAX];
 	size_t n_claims;
+	int claim_status; /* what is answered; 0: as asked for */
+	unsigned creates; /* claims asked for, reclaims too */
+	char claimed_name[MODEL_NAME_MAX + 1], claimed_sandbox[MODEL_NAME_MAX + 1];
+	size_t claimed_aliases; /* of the last one */
+	unsigned told, told_gone, told_sandbox; /* hooks of endpoints */
 	unsigned releases; /* asked for */
 	uint32_t next_ip; /* of an overlay endpoint */
 	enum lab_net conflict[2]; /* overlap, where they differ */

@@ -156,10 +156,15 @@ void claim_endpoint_create(struct claim *c, const struct claim_endpoint_request 
 	*cl = (struct lab_claim){ .ep = model_endpoint_dup(req->endpoint),
 				  .fn = done,
 				  .user = user };
+	w->creates++;
+	w->claimed_aliases = cl->ep->aliases.n;
+	snprintf(w->claimed_name, sizeof(w->claimed_name), "%s", cl->ep->name);
+	snprintf(w->claimed_sandbox, sizeof(w->claimed_sandbox), "%s", cl->ep->sandbox);
 	cl->ep->ip4 = ip_is_set(req->want4) ?
 			      req->want4 :
 			      ip_add(req->network->subnets[0].gateway, ++w->next_ip);
-	cl->ep->mac = mac_from_ip(cl->ep->ip4);
+	if (mac_is_zero(cl->ep->mac))
+		cl->ep->mac = mac_from_ip(cl->ep->ip4);
 	cl->ep->mod_revision = 7;
 }
 
@@ -180,11 +185,13 @@ void endpoint_stand_answer(struct lab *w)
 		struct lab_claim c = w->claims[0];
 		struct err e = { 0 };
 
+		if (w->claim_status)
+			err_set(&e, w->claim_status, "fault of etcd");
 		memmove(w->claims, w->claims + 1, --w->n_claims * sizeof(c));
 		if (c.released)
-			c.released(c.user, 0, 8, &e);
+			c.released(c.user, w->claim_status, 8, &e);
 		else
-			c.fn(c.user, 0, c.ep, &e);
+			c.fn(c.user, w->claim_status, w->claim_status ? NULL : c.ep, &e);
 		model_endpoint_free(c.ep);
 	}
 }
