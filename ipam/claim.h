@@ -46,6 +46,12 @@ struct claim_network_request {
 	const struct subnet_taken *host_taken; /* this host's routes etc.; copied */
 	size_t n_host_taken;
 	struct id cluster_id;
+	/*
+	 * Pools of this node that become this network (at most MODEL_SUBNETS_MAX; copied): their subnets are not counted as taken, and they are
+	 * deleted with the same transaction. One that is gone already (its lease ended) does not matter as long as nobody else has the subnet.
+	 */
+	const struct id *own_pools;
+	size_t n_own_pools;
 };
 /* @net: borrowed; NULL unless status is 0. -EEXIST: name or VNI taken (named), -EINVAL, -ENOSPC, and kv's statuses. */
 typedef void (*claim_network_fn)(void *user, int status, const struct model_network *net,
@@ -57,9 +63,59 @@ typedef void (*claim_network_fn)(void *user, int status, const struct model_netw
  */
 void claim_network_create(struct claim *c, const struct claim_network_request *req,
 			  claim_network_fn done, void *user);
+/**
+ * claim_network_rename() - give a network its name, and make it READY; fields that are not known here are kept
+ *
+ * Neither two renames nor a rename and a creation can both have a name. The record's mod_revision changes: whoever attaches at that moment gets -ESTALE.
+ * The network has that name and is READY already: success, with the record as it is. -ENOENT: no such network; -EEXIST: another has that name (named);
+ * -EINVAL: no name for a network.
+ */
+void claim_network_rename(struct claim *c, struct id network, const char *name,
+			  claim_network_fn done, void *user);
 /* -EBUSY: endpoints or addresses exist (the error names up to a few endpoints and their nodes); -ENOENT. @revision: of the deletion. */
 typedef void (*claim_done_fn)(void *user, int status, int64_t revision, const struct err *e);
 void claim_network_remove(struct claim *c, struct id network, claim_done_fn done, void *user);
+
+/* ---- pools: subnets held for a network to come (Docker asks for them first) ---- */
+struct claim_pool_request {
+	/* At most one subnet, without host bits, or none: from ->pools, for IPv6 the first free ULA /64; at most one of ip_ranges. Gateways and aux are
+	 * not looked at. Strings copied. */
+	struct subnet_request ask;
+	int family; /* AF_INET, AF_INET6 */
+	const struct subnet_pool *pools; /* copied */
+	size_t n_pools;
+	const struct subnet_taken *host_taken; /* copied */
+	size_t n_host_taken;
+	struct id cluster_id;
+	struct id node; /* this one */
+	int64_t lease; /* a short one: when it ends, the pool is nobody's */
+};
+/* @pool: borrowed; NULL unless status is 0. -EINVAL (overlaps named), -ENOSPC, and kv's statuses; -EKEYEXPIRED: the lease given is gone. */
+typedef void (*claim_pool_fn)(void *user, int status, const struct model_pool *pool,
+			      const struct err *e);
+/** claim_pool_create() - choose and check against every network and pool at one revision, as claim_network_create() does, and hold it under a new id */
+void claim_pool_create(struct claim *c, const struct claim_pool_request *req, claim_pool_fn done,
+		       void *user);
+/** claim_pool_delete() - absent is success. */
+void claim_pool_delete(struct claim *c, struct id pool, claim_done_fn done, void *user);
+
+/* ---- bindings: what a node's Docker calls a network ---- */
+/**
+ * claim_binding_put() - @b->docker is @b->network on @b->node; @b copied
+ * @b: mod_revision 0: there is none yet, or the same one (success); else the one that it replaces
+ *
+ * @revision told: of the record as it is then (for mirror_apply_own()). -ENOENT: no such network; -EEXIST: bound to another of Docker's networks (named);
+ * -ESTALE: the one to be replaced has changed; -EINVAL: no NetworkID.
+ */
+void claim_binding_put(struct claim *c, const struct model_binding *b, claim_done_fn done,
+		       void *user);
+/**
+ * claim_binding_del() - @b: network, node; mod_revision 0: whatever is there, else only the binding read at that revision
+ *
+ * Absent is success. -ESTALE: there is another one by now; it stays.
+ */
+void claim_binding_del(struct claim *c, const struct model_binding *b, claim_done_fn done,
+		       void *user);
 
 /* ---- endpoints ---- */
 struct claim_endpoint_request {

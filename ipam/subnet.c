@@ -186,6 +186,8 @@ static void check_subnet(struct resolve *r, const char *text, struct prefix p)
 	if (!v4 && !r->req->ipv6)
 		err_add(&r->err, -EINVAL,
 			"subnet %s is IPv6, which was not asked for (option ipv6)", text);
+	if (r->req->family && p.ip.family != r->req->family)
+		err_add(&r->err, -EINVAL, "subnet %s is not %s", text, v4 ? "IPv6" : "IPv4");
 	check_special(r, text, p);
 	for (size_t i = 0; i < r->n; i++) {
 		char other[PREFIX_TEXT_MAX];
@@ -412,7 +414,7 @@ static void choose_missing(struct resolve *r, const struct subnet_pool *pools, s
 		return;
 	}
 	ula.base.len = 48;
-	if (!family_asked(r, AF_INET)) {
+	if (r->req->family != AF_INET6 && !family_asked(r, AF_INET)) {
 		if (subnet_choose(pools, n_pools, AF_INET, r->taken, r->n_taken, &p, &e) == 0)
 			add_subnet(r, p, true);
 		else if (has_family(r, AF_INET6))
@@ -421,7 +423,7 @@ static void choose_missing(struct resolve *r, const struct subnet_pool *pools, s
 		else
 			err_add(&r->err, e.code, "%s", err_text(&e));
 	}
-	if (r->req->ipv6 && !family_asked(r, AF_INET6)) {
+	if (r->req->ipv6 && r->req->family != AF_INET && !family_asked(r, AF_INET6)) {
 		if (subnet_choose(&ula, 1, AF_INET6, r->taken, r->n_taken, &p, &e) == 0)
 			add_subnet(r, p, false);
 		else
@@ -438,7 +440,8 @@ static void complete(struct resolve *r, struct model_subnet *s)
 
 	for (size_t i = 0; i < s->n_aux; i++)
 		reserved[i] = s->aux[i].ip;
-	if (!ip_is_set(s->gateway) && !r->req->outside && pool_pick(&p, 0, &s->gateway, NULL) < 0) {
+	if (!ip_is_set(s->gateway) && !r->req->outside && !r->req->family &&
+	    pool_pick(&p, 0, &s->gateway, NULL) < 0) {
 		err_add(&r->err, -EINVAL, "no address is left for the gateway of %s",
 			prefix_format(s->subnet, text));
 		return;

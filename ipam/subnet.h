@@ -35,6 +35,7 @@ struct subnet_request {
 		*ip_ranges; /* repeatable, matched to subnets by containment */
 	const struct kv_pairs *aux; /* NAME=IP, matched by containment */
 	bool ipv6;
+	int family; /* a pool: subnets of AF_INET or AF_INET6 alone (which needs ->ipv6), and no gateway is made up; 0: a network's */
 	bool outside; /* of a segment that is not ours (macvlan): no subnet is chosen, and no gateway made up */
 };
 /**

@@ -74,6 +74,7 @@ void lab_answer_done(struct lab_answer *a)
 {
 	model_endpoint_free(a->ep);
 	model_network_free(a->net);
+	model_pool_free(a->pool);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -132,8 +133,7 @@ void lab_occupy(struct lab *lab, const struct model_network *net, const char *ip
 	fake_kv_put(lab->fake, key, value, 0);
 }
 
-static void on_endpoint(void *user, int status, const struct model_endpoint *ep,
-			const struct err *e)
+void lab_on_endpoint(void *user, int status, const struct model_endpoint *ep, const struct err *e)
 {
 	struct lab_answer *a = user;
 
@@ -166,7 +166,7 @@ void lab_create(struct lab *lab, struct claim *c, const struct model_network *ne
 
 	if (want4)
 		req.want4 = lab_ip(want4);
-	claim_endpoint_create(c, &req, on_endpoint, a);
+	claim_endpoint_create(c, &req, lab_on_endpoint, a);
 	assert_int_equal(a->calls, calls);
 }
 
@@ -178,10 +178,10 @@ void lab_reclaim(struct lab *lab, struct claim *c, const struct model_network *n
 	};
 
 	(void)lab;
-	claim_endpoint_create(c, &req, on_endpoint, a);
+	claim_endpoint_create(c, &req, lab_on_endpoint, a);
 }
 
-static void on_done(void *user, int status, int64_t revision, const struct err *e)
+void lab_on_done(void *user, int status, int64_t revision, const struct err *e)
 {
 	struct lab_answer *a = user;
 
@@ -191,17 +191,45 @@ static void on_done(void *user, int status, int64_t revision, const struct err *
 	a->err = *e;
 }
 
+void lab_on_network(void *user, int status, const struct model_network *net, const struct err *e)
+{
+	struct lab_answer *a = user;
+
+	a->calls++;
+	a->status = status;
+	a->err = *e;
+	assert_true((status == 0) == (net != NULL));
+	model_network_free(a->net);
+	a->net = NULL;
+	if (net) {
+		a->net = model_network_dup(net);
+		a->net->mod_revision = net->mod_revision;
+	}
+}
+
+void lab_on_pool(void *user, int status, const struct model_pool *pool, const struct err *e)
+{
+	struct lab_answer *a = user;
+
+	a->calls++;
+	a->status = status;
+	a->err = *e;
+	assert_true((status == 0) == (pool != NULL));
+	model_pool_free(a->pool);
+	a->pool = pool ? model_pool_dup(pool) : NULL;
+}
+
 void lab_release(struct claim *c, const struct model_endpoint *ep, struct lab_answer *a)
 {
 	int calls = a->calls;
 
-	claim_endpoint_release(c, ep, on_done, a);
+	claim_endpoint_release(c, ep, lab_on_done, a);
 	assert_int_equal(a->calls, calls);
 }
 
 void lab_remove(struct claim *c, struct id network, struct lab_answer *a)
 {
-	claim_network_remove(c, network, on_done, a);
+	claim_network_remove(c, network, lab_on_done, a);
 }
 
 int lab_create_now(struct lab *lab, const struct model_network *net, unsigned n, const char *want4,

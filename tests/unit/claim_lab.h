@@ -22,6 +22,8 @@ struct lab_answer {
 	int64_t revision;
 	struct model_endpoint *ep; /* copies */
 	struct model_network *net;
+	struct model_pool *pool;
+	struct ip ip;
 	struct err err;
 };
 void lab_open(struct lab *lab);
@@ -34,6 +36,11 @@ void lab_turn(struct lab *lab);
 /** lab_wait() - until @n callbacks came to @a. */
 void lab_wait(struct lab *lab, const struct lab_answer *a, int n);
 void lab_answer_done(struct lab_answer *a);
+/* Callbacks that take down what they are told in a struct lab_answer. */
+void lab_on_network(void *user, int status, const struct model_network *net, const struct err *e);
+void lab_on_done(void *user, int status, int64_t revision, const struct err *e);
+void lab_on_pool(void *user, int status, const struct model_pool *pool, const struct err *e);
+void lab_on_endpoint(void *user, int status, const struct model_endpoint *ep, const struct err *e);
 
 struct id lab_id(unsigned kind, unsigned n); /* an id that reads as its numbers */
 struct ip lab_ip(const char *s);

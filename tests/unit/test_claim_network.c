@@ -32,22 +32,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void on_network(void *user, int status, const struct model_network *net, const struct err *e)
-{
-	struct lab_answer *answer = user;
-
-	answer->calls++;
-	answer->status = status;
-	answer->err = *e;
-	assert_true((status == 0) == (net != NULL));
-	model_network_free(answer->net);
-	answer->net = NULL;
-	if (net) {
-		answer->net = model_network_dup(net);
-		answer->net->mod_revision = net->mod_revision;
-	}
-}
-
 /* @n: number of its id. */
 static void start(struct claim *c, unsigned n, const char *name, const char *subnet, uint32_t vni,
 		  bool ipv6, struct lab_answer *answer)
@@ -72,7 +56,7 @@ static void start(struct claim *c, unsigned n, const char *name, const char *sub
 
 	if (subnet)
 		strv_split(&subnets, subnet, ',');
-	claim_network_create(c, &req, on_network, answer);
+	claim_network_create(c, &req, lab_on_network, answer);
 	strv_done(&subnets);
 }
 
