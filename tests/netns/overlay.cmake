@@ -2,6 +2,7 @@
 ovl_netns_test(NAME test_netns SOURCES test_netns.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux SOURCES test_kernel_linux.c kernel_lab.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux_port SOURCES test_kernel_linux_port.c kernel_lab.c LIBS ovl_overlay)
+ovl_netns_test(NAME test_kernel_linux_handed SOURCES test_kernel_linux_handed.c kernel_lab.c LIBS ovl_reconcile)
 ovl_netns_test(NAME test_kernel_linux_local SOURCES test_kernel_linux_local.c kernel_lab.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux_direct SOURCES test_kernel_linux_direct.c kernel_lab.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux_event SOURCES test_kernel_linux_event.c kernel_lab.c LIBS ovl_overlay)
