@@ -147,6 +147,8 @@ static void make_parts(struct agent *a)
 				     .lease = own_lease,
 				     .mtu = own_mtu,
 				     .run_pid = run_pid,
+				     .endpoint = agent_names_endpoint,
+				     .sandbox = agent_names_sandbox,
 				     .user = a };
 
 	if (a->kv)
@@ -155,12 +157,14 @@ static void make_parts(struct agent *a)
 	ed.networks = a->networks;
 	a->endpoints = endpoints_new(&ed);
 
+	agent_make_names(a);
+
 	struct containers_deps cd = { .loop = a->loop,
 				      .local = a->local,
 				      .events = a->events,
 				      .state_dir = a->config->state_dir,
-				      .drop = containers_drop_endpoints,
-				      .user = a->endpoints };
+				      .drop = agent_names_drop,
+				      .user = a };
 	a->containers = containers_new(&cd);
 }
 
@@ -185,6 +189,8 @@ static int start_api(struct agent *a, struct err *e)
 					   .containers = a->containers,
 					   .publishes = a->publishes,
 					   .surroundings = a->surroundings,
+					   .dns = names_dns(a->names),
+					   .dns_problems = agent_names_problems,
 					   .reset = reset_now,
 					   .user = a };
 	return api_start(&a->context, &a->api, e);
@@ -252,6 +258,7 @@ int agent_start(uv_loop_t *loop, const struct config *c, struct agent **ret, str
 		log_error("the kernel cannot be prepared; will retry", "err=%s",
 			  LOG_Q(err_text(&ground)));
 	agent_local_surroundings(a);
+	names_start(a->names);
 	node_start(a->node);
 	if (a->kv)
 		mirror_start(a->mirror);
@@ -290,6 +297,8 @@ void agent_stop(struct agent *a)
 		containers_close(a->containers);
 	if (a->endpoints)
 		endpoints_close(a->endpoints);
+	names_close(a->names);
+	a->names = NULL;
 	if (a->publishes)
 		publishes_close(a->publishes);
 	if (a->conntrack)
@@ -355,6 +364,9 @@ static int undo_foreign(struct agent *a, struct err *e)
 	struct err one = { 0 };
 
 	if (surroundings_remove(a->surroundings, &one) < 0)
+		err_add(e, one.code, "%s", err_text(&one));
+	one = (struct err){ 0 };
+	if (names_remove(a->names, &one) < 0)
 		err_add(e, one.code, "%s", err_text(&one));
 	one = (struct err){ 0 };
 	if (forwarding_undo(a->local, &one) < 0)

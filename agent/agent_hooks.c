@@ -196,6 +196,7 @@ static void hook_drift(void *user, uint32_t vni, const char *what, unsigned coun
 	kv_pairs_set(&attrs, "what", what);
 	events_publish(a->events, "daemon", "repair", a->config->name, &attrs);
 	kv_pairs_done(&attrs);
+	names_check(a->names);
 }
 
 static void hook_underlay(void *user)
@@ -296,6 +297,7 @@ static void mirror_changed(void *user, const struct mirror_change *c, size_t n)
 		return;
 	for (size_t i = 0; i < n; i++, c++) {
 		agent_tell(a, c);
+		names_mirror(a->names, c);
 		switch (c->kind) {
 		case MODEL_NETWORK:
 			network_changed(a, c);

@@ -113,8 +113,12 @@ void agent_local_changed(void *user, const struct model_network *net, bool remov
 	uint32_t key = network_key(net);
 	struct err e = { 0 };
 
-	if (a->stopping || key == 0)
+	if (a->stopping)
 		return;
+	if (key == 0) {
+		names_local(a->names, net, removed);
+		return;
+	}
 	/* At once, so that the reply to a create finds the bridge there; what fails is logged and retried by itself. */
 	if (removed || !reconcile_ready(a->reconcile))
 		reconcile_dirty(a->reconcile, key);
@@ -122,6 +126,7 @@ void agent_local_changed(void *user, const struct model_network *net, bool remov
 		log_warn("a local network is not in the kernel yet; will retry", "name=%s err=%s",
 			 net->name, LOG_Q(err_text(&e)));
 	agent_local_surroundings(a);
+	names_local(a->names, net, removed);
 }
 
 void agent_local_outward(struct agent *a)

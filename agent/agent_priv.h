@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/api/context.h"
 #include "agent/containers.h"
+#include "agent/names.h"
 #include "agent/publish.h"
 #include "agent/surroundings.h"
 #include "overlay/knl_conntrack.h"
@@ -42,6 +43,7 @@ struct agent {
 	struct publishes *publishes;
 	struct knl_conntrack *conntrack; /* NULL: the kernel has none */
 	struct surroundings *surroundings;
+	struct names *names; /* NULL: switched off */
 	uint32_t outward_mtu; /* of the way out of this host; 0: not read yet */
 	bool egress; /* ovl-gw is wanted, as last told the surroundings */
 	struct api_server *api;
@@ -74,3 +76,12 @@ void agent_local_changed(void *user, const struct model_network *net, bool remov
 void agent_local_outward(struct agent *a);
 /** agent_local_surroundings() - tell them which interfaces are ours. */
 void agent_local_surroundings(struct agent *a);
+/* agent_names.c: names. */
+void agent_make_names(struct agent *a);
+/** agent_names_endpoint() / agent_names_sandbox() - endpoints_deps' hooks. */
+void agent_names_endpoint(void *user, const struct local_endpoint *row, bool gone);
+void agent_names_sandbox(void *user, const struct state_target *t);
+/** agent_names_drop() - containers_deps.drop: the endpoints go, and with the last of them, or at once where there is none, the container's files. */
+void agent_names_drop(void *user, const struct local_target *t, containers_dropped_fn done,
+		      void *done_user);
+void agent_names_problems(void *user, struct strv *ret);

@@ -358,6 +358,14 @@ static bool is_candidate(enum spot spot, const char *dir)
 	return len > suffix && strcmp(dir + len - suffix, suffixes[spot]) == 0;
 }
 
+/* Of a namespace that is there: of another agent on this machine (each host of a lab is one), or nobody asks for it yet. */
+static bool is_alive(enum spot spot, const char *dir)
+{
+	_cleanup_free_ char *path = mem_printf("%s/%s", ETC_FILES_NETNS_RUN, dir);
+
+	return spot == SPOT_NETNS && access(path, F_OK) == 0;
+}
+
 static int sweep_spot(struct etc_files *f, enum spot spot, struct err *e)
 {
 	_cleanup_strv_ struct strv found = { 0 };
@@ -372,7 +380,8 @@ static int sweep_spot(struct etc_files *f, enum spot spot, struct err *e)
 		return first;
 	}
 	while ((d = readdir(folder))) {
-		if (is_candidate(spot, d->d_name) && !is_kept(f, spot, d->d_name, NULL))
+		if (is_candidate(spot, d->d_name) && !is_kept(f, spot, d->d_name, NULL) &&
+		    !is_alive(spot, d->d_name))
 			strv_add(&found, d->d_name);
 	}
 	for (size_t i = 0; i < found.n; i++) {
@@ -398,7 +407,12 @@ int etc_files_remove_all(struct etc_files *f, struct err *e)
 {
 	int first = 0;
 
+	for (struct kept *k = f->kept; k; k = k->hh.next) {
+		for (enum spot s = 0; s < SPOTS; s++)
+			remove_of(f, s, k, e);
+	}
 	forget_all(f);
+	first = e ? e->code : 0;
 	for (enum spot s = 0; s < SPOTS; s++) {
 		int r = sweep_spot(f, s, e);
 

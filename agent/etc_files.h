@@ -18,6 +18,7 @@
 #include "store/local.h"
 
 #define ETC_FILES_NETNS_DIR "/etc/netns"
+#define ETC_FILES_NETNS_RUN "/run/netns" /* where the namespaces themselves are */
 
 struct etc_files;
 struct etc_files_want {
@@ -38,9 +39,9 @@ void etc_files_free(struct etc_files *f);
 int etc_files_put(struct etc_files *f, const struct etc_files_want *w, struct err *e);
 /** etc_files_del() - the container has ended; or, of a namespace in /run/netns, has no network any more. */
 void etc_files_del(struct etc_files *f, struct dns_place place);
-/** etc_files_sweep() - after the start: remove ours in both places that no etc_files_put() has named since etc_files_new(). */
+/** etc_files_sweep() - after the start: remove ours in both places that no etc_files_put() has named since etc_files_new(), but for namespaces that are there. */
 void etc_files_sweep(struct etc_files *f);
-/** etc_files_remove_all() - `ovlctl reset`. */
+/** etc_files_remove_all() - `ovlctl reset`: those put, and then as etc_files_sweep(). */
 int etc_files_remove_all(struct etc_files *f, struct err *e);
 /** etc_files_dir() - "<state_dir>/run/NAME.etc"; heap. */
 char *etc_files_dir(const char *state_dir, const char *run_name);

@@ -355,10 +355,12 @@ class Lab:
     def _remove(self):
         for name in netns.names(self.prefix):
             netns.delete(name)
+            shutil.rmtree(f"/etc/netns/{name}", ignore_errors=True)  # of those that had networks when ovld ended
 
     def _check(self):
         left = [f"process {pid}: {line}" for pid, _, line in marked(self.prefix)]
         left += [f"namespace {n}" for n in netns.names(self.prefix)]
+        left += [f"/etc/netns/{n}" for n in os.listdir("/etc/netns") if n.startswith(self.prefix)] if os.path.isdir("/etc/netns") else []
         with open("/proc/self/mounts", encoding="utf-8") as f:
             left += [f"mount {line.split()[1]}" for line in f if self.prefix in line or self.dir in line]
         assert not left, "left behind: " + "; ".join(left)

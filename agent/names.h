@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * names - what the name server (agent/dns/dns.h) and the containers' files (agent/etc_files.h) are told, and when.
+ *
+ *   the cluster's records (mirror)      -> zone
+ *   local networks, their endpoints     -> zone
+ *   this node's endpoints               -> clients: who asks; files: resolv.conf, hosts
+ *   overlay namespace, bridges' devices -> sockets
+ *   configuration, host's resolv.conf   -> upstream servers
+ *
+ * All of it stands when the connect that it follows from is answered.
+ */
+#pragma once
+#include "agent/config.h"
+#include "agent/endpoint.h"
+#include "agent/network.h"
+#include "agent/reconcile.h"
+#include "store/mirror.h"
+
+#define NAMES_RESOLV_CONF "/etc/resolv.conf"
+#define NAMES_CHECK_MS 60000 /* sockets are compared with the devices at least that often, ... */
+#define NAMES_RETRY_MS 1000 /* ... while one cannot be opened, that often */
+
+struct dns;
+struct names;
+struct names_deps {
+	uv_loop_t *loop;
+	const struct config *config;
+	struct mirror *mirror;
+	struct networks *networks;
+	struct endpoints *endpoints;
+	int (*overlay_fd)(void *user); /* the overlay namespace; -1: none yet */
+	/* Containers of `ovlctl run` with a namespace of their own that run now: each (@t NULL), or the one there. */
+	void (*containers)(void *user, const struct state_target *t,
+			   void (*fn)(void *fn_user, const char *name,
+				      const struct local_target *t),
+			   void *fn_user);
+	void *user;
+};
+/** names_new() - @d is copied, what it points to is borrowed. Nothing is opened or written yet. NULL where config->dns says no. */
+struct names *names_new(const struct names_deps *d);
+/** names_start() - everything is loaded and the kernel prepared: take it all in, open the sockets, write the files. */
+void names_start(struct names *n);
+/** names_close() - sockets close, files stay; memory goes when the loop has run. NULL is none, for all that follow too. */
+void names_close(struct names *n);
+/** names_mirror() - one change of the mirror. */
+void names_mirror(struct names *n, const struct mirror_change *c);
+/** names_local() - networks_on_local()'s hook. */
+void names_local(struct names *n, const struct model_network *net, bool removed);
+/** names_endpoint() - one of this node's is in the kernel, or no more. */
+void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone);
+/** names_sandbox() - all that was to be done for a namespace is done: its files. */
+void names_sandbox(struct names *n, const struct state_target *t);
+/** names_check() - a device may be another one by now: soon, the sockets are compared with them. */
+void names_check(struct names *n);
+/** names_remove() - the files too (`ovlctl reset`). */
+int names_remove(struct names *n, struct err *e);
+
+struct dns *names_dns(struct names *n);
+/** names_problems() - sockets that could not be opened, in words; appended. */
+void names_problems(const struct names *n, struct strv *ret);
