@@ -56,7 +56,7 @@ static const struct text_setting texts[] = {
 struct flags {
 	char *values[ARRAY_SIZE(texts)];
 	char *config, *etcd, *password_file, *log_level, *vxlan_port, *liveness_ttl, *address_ttl;
-	char *dns_domain, *dns_ttl, **dns_servers;
+	char *dns_domain, *dns_resolv_conf, *dns_ttl, **dns_servers;
 	int no_dns, check, takeover, version;
 };
 
@@ -89,6 +89,10 @@ static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
 		{ "dns-server", 0, POPT_ARG_ARGV, &f->dns_servers, 0,
 		  "name server for all other names, up to three times (default: those of the host's resolv.conf)",
 		  "ADDR[:PORT]" },
+		{ "dns-resolv-conf", 0, POPT_ARG_STRING, &f->dns_resolv_conf, 0,
+		  "the host's resolv.conf, followed as it changes (default: " CONFIG_RESOLV_CONF
+		  ")",
+		  "FILE" },
 		{ "no-dns", 0, POPT_ARG_NONE, &f->no_dns, 0,
 		  "serve no names, and leave resolv.conf and hosts of containers alone", NULL },
 		{ "log-level", 0, POPT_ARG_STRING, &f->log_level, 0,
@@ -135,6 +139,7 @@ static void flags_done(struct flags *f)
 	free(f->liveness_ttl);
 	free(f->address_ttl);
 	free(f->dns_domain);
+	free(f->dns_resolv_conf);
 	free(f->dns_ttl);
 	for (char **server = f->dns_servers; server && *server; server++)
 		free(*server);
@@ -244,6 +249,9 @@ static void set_dns(const struct flags *f, const struct config_file_dns *file, s
 						   ZONE_DOMAIN_DEFAULT);
 	if (zone_domain_check(c->dns_domain, &one) < 0)
 		err_add(e, -EINVAL, "dns.%s", one.text);
+	c->dns_resolv_conf = mem_strdup(f->dns_resolv_conf ? f->dns_resolv_conf :
+					file->resolv_conf  ? file->resolv_conf :
+							     CONFIG_RESOLV_CONF);
 	set_number("dns.ttl", f->dns_ttl, file->ttl, DNS_TTL_DEFAULT, 0, DNS_TTL_MAX, &c->dns_ttl_s,
 		   e);
 	set_number("dns.cache-kib", NULL, file->cache_kib, DNS_CACHE_BYTES / 1024,
@@ -401,5 +409,6 @@ void config_done(struct config *c)
 	strv_done(&c->etcd);
 	free(c->etcd_password);
 	free(c->dns_domain);
+	free(c->dns_resolv_conf);
 	memset(c, 0, sizeof(*c));
 }

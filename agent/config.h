@@ -11,6 +11,7 @@
 #include "ipam/subnet.h"
 
 #define CONFIG_PATH_DEFAULT "/etc/ovl/ovld.yaml"
+#define CONFIG_RESOLV_CONF "/etc/resolv.conf"
 #define CONFIG_POOLS_MAX 16
 #define CONFIG_FILE_MAX (256 * 1024)
 
@@ -39,6 +40,7 @@ struct config {
 	uint32_t dns_ttl_s; /* DNS_TTL_DEFAULT */
 	struct dns_servers
 		dns_servers; /* where other names are asked for; none: the host's resolv.conf */
+	char *dns_resolv_conf; /* the host's: "/etc/resolv.conf" */
 	size_t dns_cache_bytes; /* DNS_CACHE_BYTES */
 	enum log_level log_level;
 	bool takeover; /* take over the node name from another id */

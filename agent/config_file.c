@@ -48,6 +48,8 @@ static const cyaml_schema_field_t dns_fields[] = {
 			     struct config_file_dns, enabled, switches, CYAML_ARRAY_LEN(switches)),
 	CYAML_FIELD_STRING_PTR("domain", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
 			       domain, 0, TEXT_MAX),
+	CYAML_FIELD_STRING_PTR("resolv-conf", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
+			       resolv_conf, 0, TEXT_MAX),
 	CYAML_FIELD_UINT_PTR("ttl", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns, ttl),
 	CYAML_FIELD_UINT_PTR("cache-kib", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_dns,
 			     cache_kib),

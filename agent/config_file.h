@@ -17,7 +17,7 @@ struct config_file_network {
 };
 struct config_file_dns { /* NULL: not given */
 	bool *enabled;
-	char *domain;
+	char *domain, *resolv_conf;
 	uint32_t *ttl, *cache_kib;
 	char **servers;
 	unsigned n_servers;

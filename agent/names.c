@@ -289,7 +289,7 @@ void names_start(struct names *n)
 	endpoints_running(n->d.endpoints, NULL, take_endpoint, n);
 	if (n->d.config->dns_servers.n)
 		dns_forward_servers(dns_forward(n->dns), &n->d.config->dns_servers);
-	n->follow = resolv_follow_start(n->d.loop, NAMES_RESOLV_CONF, host_changed, n);
+	n->follow = resolv_follow_start(n->d.loop, n->d.config->dns_resolv_conf, host_changed, n);
 	names_listen_all(n);
 	names_files_all(n);
 	etc_files_sweep(n->files);

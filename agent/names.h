@@ -17,7 +17,6 @@
 #include "agent/reconcile.h"
 #include "store/mirror.h"
 
-#define NAMES_RESOLV_CONF "/etc/resolv.conf"
 #define NAMES_CHECK_MS 60000 /* sockets are compared with the devices at least that often, ... */
 #define NAMES_RETRY_MS 1000 /* ... while one cannot be opened, that often */
 

@@ -120,6 +120,7 @@ static void defaults_where_nothing_is_said(void **state)
 	assert_false(prefix_is_set(l->c.default_bridge_subnet));
 	assert_true(l->c.dns);
 	assert_string_equal(l->c.dns_domain, "ovl");
+	assert_string_equal(l->c.dns_resolv_conf, "/etc/resolv.conf");
 	assert_int_equal(l->c.dns_ttl_s, 5);
 	assert_int_equal(l->c.dns_servers.n, 0);
 	assert_int_equal(l->c.dns_cache_bytes, 4 << 20);
@@ -140,13 +141,15 @@ static void names_in_the_file_and_as_flags(void **state)
 {
 	struct lab *l = *state;
 
-	write_file(l->yaml,
-		   "dns:\n  enabled: no\n  domain: lab.example\n  ttl: 0\n  cache-kib: 512\n"
-		   "  servers: [ 10.0.0.1, '10.0.0.2:5353', '[fd00::1]:54' ]\n");
+	write_file(
+		l->yaml,
+		"dns:\n  enabled: no\n  domain: lab.example\n  resolv-conf: /run/lab.conf\n  ttl: 0\n  cache-kib: 512\n"
+		"  servers: [ 10.0.0.1, '10.0.0.2:5353', '[fd00::1]:54' ]\n");
 	if (load(l, NULL) < 0)
 		fail_msg("%s", l->e.text);
 	assert_false(l->c.dns);
 	assert_string_equal(l->c.dns_domain, "lab.example");
+	assert_string_equal(l->c.dns_resolv_conf, "/run/lab.conf");
 	assert_int_equal(l->c.dns_ttl_s, 0);
 	assert_int_equal(l->c.dns_cache_bytes, 512 * 1024);
 	assert_int_equal(l->c.dns_servers.n, 3);
