@@ -122,20 +122,24 @@ static struct MHD_Response *response_text(char *text, const char *type)
 	return r;
 }
 
-static struct MHD_Response *response_json(cJSON *j)
+static struct MHD_Response *response_json(const struct api_server_manner *m, cJSON *j)
 {
-	struct MHD_Response *r = response_text(json_print(j), "application/json");
+	const char *type = m->json_type;
+	struct MHD_Response *r = response_text(json_print(j), type ? type : "application/json");
 
 	cJSON_Delete(j);
 	return r;
 }
 
-static struct MHD_Response *response_err(const char *message)
+static struct MHD_Response *response_err(const struct api_server_manner *m, const char *message)
 {
-	cJSON *j = cJSON_CreateObject();
+	cJSON *j;
 
+	if (m->refusal)
+		return response_json(m, m->refusal(message));
+	j = cJSON_CreateObject();
 	json_put_str(j, "message", message);
-	return response_json(j);
+	return response_json(m, j);
 }
 
 static enum MHD_Result send_response(struct api_call *call)
@@ -209,7 +213,7 @@ unsigned api_status_of(int code)
 
 void api_reply_json(struct api_call *call, unsigned status, cJSON *j)
 {
-	call_ready(call, status, response_json(j));
+	call_ready(call, status, response_json(&call->manner, j));
 }
 
 void api_reply_empty(struct api_call *call)
@@ -226,7 +230,8 @@ void api_reply_err(struct api_call *call, int code, const struct err *e)
 {
 	struct err plain = { .code = code };
 
-	call_ready(call, api_status_of(code), response_err(err_text(e && *e->text ? e : &plain)));
+	call_ready(call, api_status_of(code),
+		   response_err(&call->manner, err_text(e && *e->text ? e : &plain)));
 }
 
 void api_reply_fail(struct api_call *call, int code, const char *fmt, ...)
@@ -237,7 +242,7 @@ void api_reply_fail(struct api_call *call, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	text = mem_vprintf(fmt, ap);
 	va_end(ap);
-	call_ready(call, api_status_of(code), response_err(text));
+	call_ready(call, api_status_of(code), response_err(&call->manner, text));
 }
 
 /* ---- what was asked ---- */
@@ -269,6 +274,12 @@ const cJSON *api_call_body(const struct api_call *call)
 	return call->json;
 }
 
+const char *api_call_raw(const struct api_call *call, size_t *ret_len)
+{
+	*ret_len = call->body.len;
+	return call->body.data;
+}
+
 bool api_call_gone(const struct api_call *call)
 {
 	return !call->conn || call->state == CALL_DEAD;
@@ -283,6 +294,7 @@ void *call_on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 	struct api_call *call = mem_alloc(sizeof(*call));
 
 	call->all = all;
+	call->manner = all->manner;
 	call->conn = conn;
 	call->bad_uri = strstr(uri, "%00") != NULL;
 	call->path = mem_strndup(uri, strcspn(uri, "?"));
@@ -374,7 +386,7 @@ static enum MHD_Result begin(struct api_call *call, const char *method)
 	if (!f.too_long)
 		return MHD_YES;
 	snprintf(text, sizeof(text), "body: longer than %d bytes", API_BODY_MAX);
-	call->response = response_err(text);
+	call->response = response_err(&call->manner, text);
 	MHD_add_response_header(call->response, MHD_HTTP_HEADER_CONNECTION, "close");
 	call->status = MHD_HTTP_CONTENT_TOO_LARGE;
 	return send_response(call);
@@ -398,7 +410,7 @@ static void take_body(struct api_call *call)
 {
 	struct err e = { 0 };
 
-	if (call->refuse_status)
+	if (call->refuse_status || call->route->body == API_BODY_RAW)
 		return;
 	if (call->body.len == 0) {
 		if (call->route->body == API_BODY_REQUIRED)
@@ -415,16 +427,21 @@ static void take_body(struct api_call *call)
 static enum MHD_Result dispatch(struct api_call *call)
 {
 	take_body(call);
-	buf_reset(&call->body);
+	if (call->refuse_status || call->route->body != API_BODY_RAW)
+		buf_done(&call->body);
 	if (!call->refuse_status && call->all->closing)
 		refuse(call, MHD_HTTP_SERVICE_UNAVAILABLE, "ovld is stopping");
 	if (call->refuse_status) {
-		set_response(call, call->refuse_status, response_err(err_text(&call->refuse)));
+		set_response(call, call->refuse_status,
+			     response_err(&call->manner, err_text(&call->refuse)));
 		return send_response(call);
 	}
 	call->state = CALL_HANDLING;
 	call->handler_holds = true;
+	if (call->manner.patient)
+		MHD_set_connection_option(call->conn, MHD_CONNECTION_OPTION_TIMEOUT, 0U);
 	call->route->handler(call, call->all->user);
+	buf_done(&call->body);
 	if (call->state == CALL_REPLIED)
 		return send_response(call);
 	call_suspend(call);
@@ -491,6 +508,6 @@ void call_close_all(struct api_calls *all)
 			stream_ending(call->stream);
 		else if (call->state == CALL_HANDLING)
 			set_response(call, MHD_HTTP_SERVICE_UNAVAILABLE,
-				     response_err("ovld is stopping"));
+				     response_err(&call->manner, "ovld is stopping"));
 	}
 }

@@ -28,6 +28,8 @@ const char *api_call_query(const struct api_call *call, const char *name);
 bool api_call_flag(const struct api_call *call, const char *name);
 /** api_call_body() - the JSON object that came, NULL where there was none. Borrowed. */
 const cJSON *api_call_body(const struct api_call *call);
+/** api_call_raw() - the body of a route with API_BODY_RAW, NUL-terminated, @ret_len bytes; valid until the handler returns. */
+const char *api_call_raw(const struct api_call *call, size_t *ret_len);
 /** api_call_gone() - has the client left? Long work may stop; a reply must be made all the same. */
 bool api_call_gone(const struct api_call *call);
 

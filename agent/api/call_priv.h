@@ -14,6 +14,7 @@
 #include <uv.h>
 #include "agent/api/call.h"
 #include "agent/api/route.h"
+#include "agent/api/server.h"
 #include "base/buf.h"
 
 /* What all calls of a server share. */
@@ -22,6 +23,7 @@ struct api_calls {
 	const struct api_table *tables;
 	size_t n_tables;
 	void *user;
+	struct api_server_manner manner;
 	struct api_call *head; /* those with a connection */
 	bool closing;
 	void (*kick)(struct api_calls *c); /* a connection was resumed: MHD is to run soon */
@@ -41,7 +43,8 @@ struct hangup {
 	int fd;
 };
 struct api_call {
-	struct api_calls *all;
+	struct api_calls *all; /* goes with the server, which the handler may outlive */
+	struct api_server_manner manner;
 	struct MHD_Connection *conn; /* NULL: completed */
 	enum call_state state;
 	bool handler_holds, suspended, bad_uri;

@@ -64,9 +64,9 @@ static int clear_stale(const struct sockaddr_un *sa, struct err *e)
 	return 0;
 }
 
-static int open_to_group(const char *path, struct err *e)
+static int open_to_group(const char *path, unsigned flags, struct err *e)
 {
-	const struct group *g = getgrnam(LISTEN_GROUP);
+	const struct group *g = flags & LISTEN_ROOT ? NULL : getgrnam(LISTEN_GROUP);
 
 	if (g && chown(path, (uid_t)-1, g->gr_gid) < 0)
 		return err_set(e, -errno, "cannot give %s to group %s: %s", path, LISTEN_GROUP,
@@ -76,7 +76,8 @@ static int open_to_group(const char *path, struct err *e)
 	return 0;
 }
 
-static int bind_fd(int fd, const struct sockaddr_un *sa, struct listen *l, struct err *e)
+static int bind_fd(int fd, const struct sockaddr_un *sa, unsigned flags, struct listen *l,
+		   struct err *e)
 {
 	struct stat st;
 	int r;
@@ -86,7 +87,7 @@ static int bind_fd(int fd, const struct sockaddr_un *sa, struct listen *l, struc
 		return err_set(e, -errno, "%s: %s", sa->sun_path, strerror(errno));
 	if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0)
 		return err_set(e, -errno, "cannot bind %s: %s", sa->sun_path, strerror(errno));
-	r = open_to_group(sa->sun_path, e);
+	r = open_to_group(sa->sun_path, flags, e);
 	if (r == 0 && lstat(sa->sun_path, &st) == 0) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
@@ -100,6 +101,11 @@ static int bind_fd(int fd, const struct sockaddr_un *sa, struct listen *l, struc
 }
 
 int listen_open(const char *path, struct listen *ret, struct err *e)
+{
+	return listen_open_as(path, 0, ret, e);
+}
+
+int listen_open_as(const char *path, unsigned flags, struct listen *ret, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct listen l = { .fd = passed_fd(path) };
@@ -121,7 +127,7 @@ int listen_open(const char *path, struct listen *ret, struct err *e)
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		if (fd < 0)
 			return err_set(e, -errno, "no socket: %s", strerror(errno));
-		r = bind_fd(fd, &sa, &l, e);
+		r = bind_fd(fd, &sa, flags, &l, e);
 		if (r < 0)
 			return r;
 		l.fd = TAKE_FD(fd);

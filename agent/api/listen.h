@@ -28,5 +28,8 @@ struct listen {
  * Return: 0; -EADDRINUSE: another process answers there, -EEXIST: the path is no socket, -ENAMETOOLONG, or what the kernel says.
  */
 int listen_open(const char *path, struct listen *ret, struct err *e);
+/** listen_open_as() - @flags: LISTEN_ROOT: not for the group. */
+#define LISTEN_ROOT 1u
+int listen_open_as(const char *path, unsigned flags, struct listen *ret, struct err *e);
 /** listen_close() - close, and remove the file if it is still the one we made. */
 void listen_close(struct listen *l);

@@ -18,6 +18,7 @@ enum api_body {
 	API_BODY_NONE, /* a body is refused */
 	API_BODY_OPTIONAL,
 	API_BODY_REQUIRED, /* one JSON object */
+	API_BODY_RAW, /* any bytes, or none: the handler looks at them itself (api_call_raw()) */
 };
 struct api_route {
 	const char *method;

@@ -129,19 +129,31 @@ static int start_mhd(struct api_server *s, struct err *e)
 int api_server_start(uv_loop_t *loop, const char *path, const struct api_table *tables, size_t n,
 		     void *user, struct api_server **ret, struct err *e)
 {
+	static const struct api_server_manner plain;
+
+	return api_server_start_as(loop, path, tables, n, user, &plain, ret, e);
+}
+
+int api_server_start_as(uv_loop_t *loop, const char *path, const struct api_table *tables, size_t n,
+			void *user, const struct api_server_manner *manner, struct api_server **ret,
+			struct err *e)
+{
 	struct api_server *s = mem_alloc(sizeof(*s));
 	int r;
 
 	s->loop = loop;
-	r = listen_open(path, &s->listen, e);
+	r = listen_open_as(path, manner->listen, &s->listen, e);
 	if (r < 0) {
 		free(s);
 		return r;
 	}
 	s->tables = mem_dup(tables, n * sizeof(*tables));
-	s->calls = (struct api_calls){
-		.loop = loop, .tables = s->tables, .n_tables = n, .user = user, .kick = kick
-	};
+	s->calls = (struct api_calls){ .loop = loop,
+				       .tables = s->tables,
+				       .n_tables = n,
+				       .user = user,
+				       .manner = *manner,
+				       .kick = kick };
 	r = start_mhd(s, e);
 	if (r < 0) {
 		/* Where MHD has the descriptor it closes it. */

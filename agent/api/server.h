@@ -17,6 +17,16 @@
 #define API_IDLE_TIMEOUT_S 60 /* a connection without traffic and without a pending call */
 #define API_QUERY_MAX 32 /* arguments of a query string */
 
+/* How a server differs from that of the API; all zero is the API's. */
+struct api_server_manner {
+	const char *json_type; /* Content-Type of JSON; NULL: application/json */
+	cJSON *(*refusal)(
+		const char *
+			text); /* body of what the server refuses itself; NULL: {"message": text} */
+	bool patient; /* who has asked once may stay idle for ever: closed at the wrong moment, the client's next request would be lost */
+	unsigned listen; /* LISTEN_ROOT (listen.h) */
+};
+
 struct api_server;
 /**
  * api_server_start() - bind (listen.h) and answer
@@ -26,6 +36,10 @@ struct api_server;
  */
 int api_server_start(uv_loop_t *loop, const char *path, const struct api_table *tables, size_t n,
 		     void *user, struct api_server **ret, struct err *e);
+/** api_server_start_as() - the same in another @manner (copied). */
+int api_server_start_as(uv_loop_t *loop, const char *path, const struct api_table *tables, size_t n,
+			void *user, const struct api_server_manner *manner, struct api_server **ret,
+			struct err *e);
 /**
  * api_server_close() - stop listening, deliver what is ready, answer the pending calls 503, end the streams
  *
