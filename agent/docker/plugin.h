@@ -20,7 +20,7 @@ struct plugin_call; /* one request that waits */
 /* What a backend answers with: exactly one of these for each call, from inside or later. */
 void plugin_reply(struct plugin_call *c, cJSON *answer); /* taken; NULL: {} */
 void plugin_reply_err(struct plugin_call *c, const struct err *e);
-/** plugin_call_late() - it has been answered already (PLUGIN_CALL_MS): what comes of it is nobody's; the reply is still to be made. */
+/** plugin_call_late() - nobody waits any more (answered after PLUGIN_CALL_MS, dockerd gone, plugin closed): what comes of it is nobody's; the reply is still to be made. */
 bool plugin_call_late(const struct plugin_call *c);
 
 /* All may answer later. Requests are borrowed until the function returns. */
@@ -39,13 +39,15 @@ struct plugin_backend {
 };
 struct plugin;
 /**
- * plugin_start() - bind and answer; the directory is made (0755) where it is missing; a socket handed over by systemd for that path is used
+ * plugin_start() - bind and answer, for root alone; the directory is made (0755, its parents as dockerd's 0700) where it is missing; a socket handed over by systemd for that path is used
  * Return: 0, -EADDRINUSE: another process answers there, ...
  */
 int plugin_start(uv_loop_t *loop, const char *path, const struct plugin_backend *b, void *user,
 		 struct plugin **ret, struct err *e);
 /** plugin_close() - open calls are answered with an error; memory goes when the loop has run. The socket file goes, but one of systemd's. NULL is none. */
 void plugin_close(struct plugin *p);
+/** plugin_set_call_ms() - instead of PLUGIN_CALL_MS, also for the calls that wait already; for tests. */
+void plugin_set_call_ms(struct plugin *p, uint64_t ms);
 struct plugin_stats {
 	uint64_t calls, errors, late;
 	uint64_t slowest_ms;

@@ -47,7 +47,8 @@ struct plugin_endpoint { /* NetworkDriver.CreateEndpoint */
 	char *network, *id;
 	struct ip ip4, ip6;
 	struct mac mac; /* zero: the driver's choice */
-	struct model_port *expose; /* exposedports, and the container's ports of portmap */
+	struct model_port *
+		expose; /* exposedports, and the container's ports of portmap: by protocol and port, each once, the first MODEL_EXPOSE_MAX */
 	size_t n_expose;
 	struct kv_pairs options; /* those that are texts: --driver-opt */
 };
@@ -74,6 +75,11 @@ int plugin_join_decode(const char *body, size_t len, struct plugin_join *ret, st
 void plugin_join_done(struct plugin_join *j);
 int plugin_ref_decode(const char *body, size_t len, struct plugin_ref *ret, struct err *e);
 void plugin_ref_done(struct plugin_ref *r);
+/** plugin_ref_check() - is there what a call needs? @needs: of the bits below. Return: 0, -EINVAL: which one is missing. */
+#define PLUGIN_REF_NETWORK 1u
+#define PLUGIN_REF_ENDPOINT 2u
+#define PLUGIN_REF_POOL 4u
+int plugin_ref_check(const struct plugin_ref *ref, unsigned needs, struct err *e);
 
 /* Answers; owned by the caller. */
 cJSON *plugin_answer_pool(const char *pool_id, struct prefix pool);
