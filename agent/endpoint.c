@@ -148,9 +148,10 @@ static void wait_tick(uv_timer_t *t)
 	size_t n = 0;
 
 	HASH_ITER(hh, es->table, ep, tmp) {
-		if (ep->phase != EP_WAITING)
+		if (ep->phase != EP_WAITING && !ep->stale_rev)
 			continue;
-		if (ep_dying_blocks(ep) && uv_now(es->d.loop) < ep->deadline_ms)
+		if ((ep->stale_rev ? ep_docker_waits(ep) : ep_dying_blocks(ep)) &&
+		    uv_now(es->d.loop) < ep->deadline_ms)
 			more = true;
 		else
 			ready[n++] = ep->row->id;
@@ -161,6 +162,8 @@ static void wait_tick(uv_timer_t *t)
 		ep = ep_find(es, ready[i]);
 		if (ep && ep->phase == EP_WAITING)
 			ep_attach(ep);
+		else if (ep && ep->stale_rev)
+			ep_docker_claim(ep);
 	}
 }
 

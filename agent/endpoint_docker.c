@@ -85,6 +85,18 @@ static struct local_endpoint *new_row(struct endpoints *es,
 	return row;
 }
 
+/* A network made by Docker gets its name just after, and the record that is known may be the one before that: another follows. */
+static bool wait_for_record(struct ep *ep)
+{
+	struct endpoints *es = ep->es;
+
+	if (!ep_network(ep) || !ep->claim_rev || uv_now(es->d.loop) >= ep->deadline_ms)
+		return false;
+	ep->stale_rev = ep->claim_rev;
+	endpoint_wait_start(es);
+	return true;
+}
+
 static void claimed(void *user, int status, const struct model_endpoint *m, const struct err *ce)
 {
 	struct ep *ep = user;
@@ -92,6 +104,8 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 
 	if (status == -ECANCELED)
 		return; /* closing: endpoints_close() has answered, or will */
+	if (status == -ESTALE && !ep->leave_wanted && wait_for_record(ep))
+		return;
 	if (status < 0) {
 		ep_leave(ep, status, ce);
 		return;
@@ -111,17 +125,44 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 	ep_answer(&ep->connects, 0, ep->row, &none);
 }
 
-static void start_claim(struct ep *ep, const struct endpoint_docker_request *req)
+static void start_claim(struct ep *ep)
 {
 	struct model_endpoint m = ep_model(ep);
 	struct claim_endpoint_request cr = { .network = ep_network(ep),
 					     .endpoint = &m,
-					     .want4 = req->ip4,
-					     .want6 = req->ip6,
+					     .want4 = ep->want4,
+					     .want6 = ep->want6,
 					     .lease = ep->es->d.lease(ep->es->d.user) };
 
 	ep->phase = EP_CLAIMING;
+	ep->stale_rev = 0;
+	ep->claim_rev = cr.network->mod_revision;
 	claim_endpoint_create(ep->es->d.claim, &cr, claimed, ep);
+}
+
+bool ep_docker_waits(const struct ep *ep)
+{
+	const struct model_network *net = ep_network(ep);
+
+	return net && net->mod_revision == ep->stale_rev && !ep->leave_wanted;
+}
+
+void ep_docker_claim(struct ep *ep)
+{
+	struct err e = { 0 };
+
+	if (ep->leave_wanted)
+		err_set(&e, -ECANCELED, "deleted while it was being created");
+	else if (!ep_network(ep))
+		err_set(&e, -ENOENT, "the network is gone");
+	else if (ep_docker_waits(ep))
+		err_set(&e, -ESTALE,
+			"the network's record has changed, and has not reached this node: try again");
+	ep->stale_rev = 0;
+	if (e.code < 0)
+		ep_leave(ep, e.code, &e);
+	else
+		start_claim(ep);
 }
 
 static int check(struct endpoints *es, const struct endpoint_docker_request *req, struct err *e)
@@ -194,8 +235,11 @@ void endpoint_docker_create(struct endpoints *es, const struct endpoint_docker_r
 		done(user, r, NULL, &e);
 		return;
 	}
+	ep->want4 = req->ip4;
+	ep->want6 = req->ip6;
+	ep->deadline_ms = uv_now(es->d.loop) + EP_STALE_MAX_MS;
 	ep_wait(&ep->connects, done, user);
-	start_claim(ep, req);
+	start_claim(ep);
 }
 
 /* ---- join and leave ---- */

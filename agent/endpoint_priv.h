@@ -43,13 +43,16 @@ struct ep {
 	bool remaking; /* WAITING: its port comes again, with an IPv6 address beside the other */
 	bool held; /* made, and answered when the egress endpoint is made again */
 	bool fresh; /* Docker's: its port may be made now, and not again later */
+	struct ip want4, want6; /* Docker's: asked for, while CLAIMING */
+	int64_t claim_rev; /* the record of its network that was claimed with */
+	int64_t stale_rev; /* Docker's, CLAIMING: waits until its network's record is another than this revision; 0: does not */
 	bool names_due; /* the record in etcd has other names than the row */
 	bool attaching; /* its port is being made: a failure is told there */
 	bool releasing; /* a release is under way in the store */
 	bool reclaiming; /* a reclaim is under way */
 	bool reclaim_again; /* and another one is due after it */
 	bool leave_wanted; /* disconnect came while claiming */
-	uint64_t deadline_ms; /* WAITING: until then */
+	uint64_t deadline_ms; /* WAITING, CLAIMING with stale_rev: until then */
 	int fail_status; /* LEAVING after a failed connect: what its callers are told */
 	struct err fail;
 	struct ep_waiter *connects, *leaves;
@@ -148,6 +151,13 @@ void ep_finish(struct ep *ep);
 int ep_make(struct ep *ep, struct err *e);
 /** endpoint_wait_start() - look again soon whether the WAITING ones can go on. */
 void endpoint_wait_start(struct endpoints *es);
+
+/* endpoint_docker.c */
+#define EP_STALE_MAX_MS 1500 /* within PLUGIN_CALL_MS (agent/docker/plugin.h) */
+/** ep_docker_waits() - for the record of its network, still? */
+bool ep_docker_waits(const struct ep *ep);
+/** ep_docker_claim() - it need not wait any more: claim with the record there is, or give up. @ep may be LEAVING afterwards. */
+void ep_docker_claim(struct ep *ep);
 
 /* endpoint_row.c */
 /**

@@ -207,7 +207,7 @@ static void stop(struct lab *w)
 	reconcile_close(w->r);
 	for (size_t i = 0; i < w->n_claims; i++)
 		model_endpoint_free(w->claims[i].ep);
-	w->n_claims = 0;
+	w->n_claims = 0; /* the records stay */
 }
 
 void lab_restart(struct lab *w, const char *boot)
@@ -224,6 +224,7 @@ int lab_close(void **state)
 
 	assert_null(fake_kernel_violation(w->f));
 	stop(w);
+	endpoint_stand_done(w);
 	fake_kernel_free(w->f);
 	assert_int_equal(uv_run(&w->loop, UV_RUN_DEFAULT), 0);
 	assert_int_equal(uv_loop_close(&w->loop), 0);
@@ -254,7 +255,7 @@ void lab_turn(struct lab *w)
 	}
 }
 
-static void answered(void *user, int status, const struct local_endpoint *ep, const struct err *e)
+void lab_answered(void *user, int status, const struct local_endpoint *ep, const struct err *e)
 {
 	struct lab *w = user;
 	unsigned n = w->a.n + 1;
@@ -283,7 +284,7 @@ void lab_ask(struct lab *w, enum lab_net net, const char *target, struct endpoin
 	more.network = w->nets[net]->id;
 	more.target = target;
 	w->a = (struct lab_answer){ 0 };
-	endpoint_connect(w->es, &more, answered, w);
+	endpoint_connect(w->es, &more, lab_answered, w);
 	wait_answer(w);
 	assert_int_equal(w->a.n, 1);
 }
@@ -299,9 +300,61 @@ void lab_connect(struct lab *w, enum lab_net net, const char *target)
 void lab_leave(struct lab *w, enum lab_net net, const char *target)
 {
 	w->a = (struct lab_answer){ 0 };
-	endpoint_disconnect(w->es, w->nets[net]->id, target, false, answered, w);
+	endpoint_disconnect(w->es, w->nets[net]->id, target, false, lab_answered, w);
 	wait_answer(w);
 	assert_int_equal(w->a.n, 1);
+}
+
+/* ---- Docker ---- */
+
+struct endpoint_docker_request lab_docker(struct lab *w, enum lab_net net, struct id id)
+{
+	static const char network[] = "dddd";
+
+	return (struct endpoint_docker_request){ .id = id,
+						 .network = w->nets[net]->id,
+						 .docker_network = network };
+}
+
+int lab_docker_create(struct lab *w, enum lab_net net, struct id id)
+{
+	struct endpoint_docker_request req = lab_docker(w, net, id);
+
+	w->a = (struct lab_answer){ 0 };
+	endpoint_docker_create(w->es, &req, lab_answered, w);
+	lab_turn(w);
+	assert_int_equal(w->a.n, 1);
+	return w->a.status;
+}
+
+int lab_docker_join(struct lab *w, struct id id, const char *key)
+{
+	char ifname[IFNAMSIZ] = "", want[IFNAMSIZ];
+	struct err e = { 0 };
+	int r = endpoint_docker_join(w->es, id, key, ifname, &e);
+
+	state_handed_name(id, want);
+	assert_string_equal(ifname, r == 0 ? want : "");
+	snprintf(w->a.why, sizeof(w->a.why), "%.500s", r < 0 ? err_text(&e) : "");
+	return r;
+}
+
+void lab_docker_delete(struct lab *w, struct id id)
+{
+	w->a = (struct lab_answer){ 0 };
+	endpoint_docker_delete(w->es, id, lab_answered, w);
+	lab_turn(w);
+	assert_int_equal(w->a.n, 1);
+	assert_int_equal(w->a.status, 0);
+}
+
+const struct state_port *lab_docker_port(struct lab *w, enum lab_net net, struct id id)
+{
+	const struct state_net *n = fake_kernel_net(w->f, network_key(w->nets[net]));
+	char name[IFNAMSIZ];
+
+	state_port_name(id, name);
+	return n ? state_net_port(n, name) : NULL;
 }
 
 /* ---- what it looks at ---- */

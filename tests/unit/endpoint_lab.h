@@ -10,6 +10,7 @@
 #include "agent/endpoint.h"
 #include "agent/network.h"
 #include "agent/reconcile.h"
+#include "store/mirror.h"
 #include "tests/fake/fake_kernel.h"
 
 enum lab_net { /* in this order */
@@ -41,6 +42,7 @@ struct lab_claim { /* what is under way in etcd */
 	void *user;
 };
 #define LAB_CLAIMS_MAX 8
+#define LAB_RECORDS_MAX 16
 #define LAB_PORTS_MAX 16
 struct lab {
 	uv_loop_t loop;
@@ -56,6 +58,8 @@ struct lab {
 	bool etcd; /* it answers */
 	struct lab_claim claims[LAB_CLAIMS_MAX];
 	size_t n_claims;
+	struct mirror_endpoint records[LAB_RECORDS_MAX]; /* as etcd has them */
+	size_t n_records;
 	int claim_status; /* what is answered; 0: as asked for */
 	unsigned creates; /* claims asked for, reclaims too */
 	char claimed_name[MODEL_NAME_MAX + 1], claimed_sandbox[MODEL_NAME_MAX + 1];
@@ -82,6 +86,15 @@ void lab_restart(struct lab *w, const char *boot);
 void lab_ask(struct lab *w, enum lab_net net, const char *target, struct endpoint_request more);
 void lab_connect(struct lab *w, enum lab_net net, const char *target);
 void lab_leave(struct lab *w, enum lab_net net, const char *target);
+/** lab_answered() - what endpoints are to call with the lab as user: the answer is in ->a. */
+void lab_answered(void *user, int status, const struct local_endpoint *ep, const struct err *e);
+/* What Docker does; each makes sure of exactly one answer. Return: its status, the reason in ->a.why. */
+struct endpoint_docker_request lab_docker(struct lab *w, enum lab_net net, struct id id);
+int lab_docker_create(struct lab *w, enum lab_net net, struct id id);
+int lab_docker_join(struct lab *w, struct id id, const char *key);
+void lab_docker_delete(struct lab *w, struct id id);
+/** lab_docker_port() - as the kernel has it, NULL: none. */
+const struct state_port *lab_docker_port(struct lab *w, enum lab_net net, struct id id);
 /** lab_turn() - answer what etcd was asked, deliver what the kernel tells. */
 void lab_turn(struct lab *w);
 /** lab_rows() - in SQLite. */
@@ -97,5 +110,7 @@ unsigned lab_translated(struct lab *w, struct ip to);
 
 /* endpoint_stand.c, for endpoint_lab.c: */
 struct model_network *endpoint_stand_net(enum lab_net i);
+/** endpoint_stand_done() - forget the records and what is under way. */
+void endpoint_stand_done(struct lab *w);
 /** endpoint_stand_answer() - all that etcd was asked. */
 void endpoint_stand_answer(struct lab *w);

@@ -140,10 +140,43 @@ void mirror_apply_own(struct mirror *m, const char *key, const char *value, int6
 
 struct mirror_endpoint *mirror_endpoint(struct mirror *m, struct id network, struct id endpoint)
 {
-	(void)m;
+	struct lab *w = W(m);
+
 	(void)network;
-	(void)endpoint;
+	for (size_t i = 0; i < w->n_records; i++) {
+		if (id_eq(w->records[i].rec->id, endpoint))
+			return &w->records[i];
+	}
 	return NULL;
+}
+
+static void drop_record(struct lab *w, struct id id)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->n_records; i++) {
+		if (id_eq(w->records[i].rec->id, id))
+			model_endpoint_free(w->records[i].rec);
+		else
+			w->records[kept++] = w->records[i];
+	}
+	w->n_records = kept;
+}
+
+static void put_record(struct lab *w, const struct model_endpoint *ep)
+{
+	drop_record(w, ep->id);
+	assert_true(w->n_records < LAB_RECORDS_MAX);
+	w->records[w->n_records++].rec = model_endpoint_dup(ep);
+}
+
+void endpoint_stand_done(struct lab *w)
+{
+	while (w->n_records > 0)
+		drop_record(w, w->records[0].rec->id);
+	for (size_t i = 0; i < w->n_claims; i++)
+		model_endpoint_free(w->claims[i].ep);
+	w->n_claims = 0;
 }
 
 void claim_endpoint_create(struct claim *c, const struct claim_endpoint_request *req,
@@ -173,10 +206,10 @@ void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, cl
 {
 	struct lab *w = W(c);
 
-	(void)ep;
 	w->releases++;
 	assert_true(w->n_claims < LAB_CLAIMS_MAX);
-	w->claims[w->n_claims++] = (struct lab_claim){ .released = done, .user = user };
+	w->claims[w->n_claims++] =
+		(struct lab_claim){ .ep = model_endpoint_dup(ep), .released = done, .user = user };
 }
 
 void endpoint_stand_answer(struct lab *w)
@@ -188,6 +221,10 @@ void endpoint_stand_answer(struct lab *w)
 		if (w->claim_status)
 			err_set(&e, w->claim_status, "fault of etcd");
 		memmove(w->claims, w->claims + 1, --w->n_claims * sizeof(c));
+		if (w->claim_status == 0 && c.released)
+			drop_record(w, c.ep->id);
+		else if (w->claim_status == 0)
+			put_record(w, c.ep);
 		if (c.released)
 			c.released(c.user, w->claim_status, 8, &e);
 		else
