@@ -14,6 +14,14 @@
 
 #define DOCKER_NETWORKS_MAX 10000
 #define DOCKER_ENDPOINTS_MAX 10000 /* of one network */
+#define DOCKER_CONTAINERS_MAX 10000
+#define DOCKER_DECODE_MAX ((size_t)64 << 20) /* bytes of one answer */
+#define DOCKER_EVENT_MAX \
+	((size_t)1 << 20) /* bytes of one line: a container's event carries its labels */
+#define DOCKER_ID_MAX 64 /* bytes of an id: 64 hex digits, in a swarm 25 of base 36 */
+#define DOCKER_TEXT_MAX 1024 /* bytes of a name, an option, a label; longer ones are left out */
+#define DOCKER_LIST_MAX \
+	256 /* options, labels, subnets of a network; networks, aliases of a container */
 
 struct docker_endpoint { /* Containers{} of a network */
 	char *container; /* its key: the container's id, "ep-<endpoint id>", "gateway_<12 digits of the sandbox>" */
@@ -66,3 +74,16 @@ void docker_container_free(struct docker_container *c);
 /** docker_event_decode() - one line of the stream; borrowed texts are valid for the call. Return: 0 with @fn called, -ENOMSG: of no interest, -EINVAL. */
 int docker_event_decode(const char *line, size_t len,
 			void (*fn)(void *user, const struct docker_event *ev), void *user);
+/** docker_message_decode() - Docker's reason for an error: {"message":...}; heap, NULL: none. */
+char *docker_message_decode(const char *text, size_t len);
+/** docker_created_decode() - the id of what was made: {"Id":...}; heap, NULL: none. */
+char *docker_created_decode(const char *text, size_t len);
+/** docker_containers_decode() - ids of GET /containers/json, added to @ret. Return: 0, -EINVAL. */
+int docker_containers_decode(const char *text, size_t len, struct strv *ret, struct err *e);
+struct docker_info { /* GET /info */
+	const char *version, *name;
+	bool swarm;
+};
+/** docker_info_decode() - texts are heap: docker_info_done(). Return: 0, -EINVAL. */
+int docker_info_decode(const char *text, size_t len, struct docker_info *ret, struct err *e);
+void docker_info_done(struct docker_info *i);

@@ -27,8 +27,10 @@ struct docker_sync_picture {
 	const struct docker_network *docker; /* of driver ovl */
 	size_t n_docker;
 	bool complete; /* etcd's side is (mirror SYNCED): absent means gone */
-	/* Failed lately, to be passed over: ids of cluster networks, and of Docker's. */
+	/* Failed lately, told already, or to be waited for: passed over for every step; ids of cluster networks (64 hex), and of Docker's. NULL: none. */
 	const struct strv *tried;
+	/* Ids of Docker's that are known to have stood for a network which has been removed since: they go even without a mark. NULL: none. */
+	const struct strv *gone;
 };
 enum docker_sync_step {
 	DOCKER_SYNC_NONE,
@@ -37,12 +39,29 @@ enum docker_sync_step {
 	DOCKER_SYNC_REMOVE, /* ->docker stands for a network that is gone */
 	DOCKER_SYNC_UNBIND, /* ->net is bound to a Docker network that is no more: as if DeleteNetwork had come */
 	DOCKER_SYNC_BIND, /* ->docker names ->net (option ovl.network) and is not bound: the binding was lost */
-	DOCKER_SYNC_STRANGE, /* ->docker belongs to nothing we know: reported, left alone */
+	/*
+	 * ->docker belongs to nothing we know: reported, left alone. With ->net: that one cannot be made in Docker, for ->docker has its name; that of
+	 * a network of another driver is found by docker_api_create() only (-EEXIST). To be remembered in ->tried by the caller.
+	 */
+	DOCKER_SYNC_STRANGE,
 };
 struct docker_sync {
 	enum docker_sync_step step;
 	const struct docker_sync_net *net;
 	const struct docker_network *docker;
 };
-/** docker_sync_next() - the first step in a fixed order: names, unbinds, binds, removals, creations; what is in ->tried is passed over. */
+/*
+ * Which network of the cluster a network of Docker's is: the one bound to it; else the one with the same id (it was made here); else the one that its
+ * options name, if every subnet of Docker's is one of it (a network made anew under an old name is another one).
+ *
+ *   NAME    it is pending, and this node's
+ *   UNBIND  its Docker network is not there, and no other one names it. What has been bound just now may not be listed by Docker yet, for it lists a
+ *           network once CreateNetwork is answered: the caller waits before it believes it, as before REMOVE and STRANGE
+ *   BIND    it is not bound, or to one that is not there; also where it was `left`: a network that names it has been made since
+ *   REMOVE  a network of Docker's that is none of the cluster's, and was: marked as managed, with the option, or in ->gone
+ *   CREATE  READY, not bound, not `left`. A pending one is made here once it has its name
+ *
+ * Where the picture is not complete nothing is unbound, removed or called strange. Local networks and drivers other than overlay are never looked at.
+ */
+/** docker_sync_next() - the first step in a fixed order: names, unbinds, binds, removals, creations, strange ones; what is in ->tried is passed over. */
 void docker_sync_next(const struct docker_sync_picture *p, struct docker_sync *ret);

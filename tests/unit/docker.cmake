@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 ovl_unit_test(NAME test_plugin_body SOURCES test_plugin_body.c LIBS ovl_docker_pure)
 ovl_unit_test(NAME test_plugin_body_network SOURCES test_plugin_body_network.c LIBS ovl_docker_pure)
+ovl_unit_test(NAME test_docker_decode SOURCES test_docker_decode.c LIBS ovl_docker_pure)
+ovl_unit_test(NAME test_docker_sync SOURCES test_docker_sync.c LIBS ovl_docker_pure)
+ovl_unit_test(NAME test_docker_api SOURCES test_docker_api.c LIBS ovl_docker_api)
+ovl_unit_test(NAME test_plugin_replay SOURCES test_plugin_replay.c plugin_lab.c api_client.c LIBS ovl_docker_plugin)
+if(TARGET test_plugin_replay)
+	target_compile_definitions(test_plugin_replay PRIVATE TRACES="${CMAKE_CURRENT_SOURCE_DIR}/docker_traces")
+endif()
