@@ -100,7 +100,6 @@ static size_t look_up(struct dns *d, const struct dns_client *client, const stru
 	zone_lookup(d->zone, &asker, q->name, q->type, d->turn++, ret_a);
 	if (ret_a->outcome == ZONE_FOREIGN)
 		return 0;
-	d->stats.ours++;
 	return dns_answer_write(q, zone_domain(d->zone), ret_a, d->ttl_s, max, d->buf);
 }
 
@@ -135,6 +134,7 @@ static void on_question(void *user, struct dns_asker *asker, const struct dns_fr
 	max = from->tcp ? DNS_PACKET_MAX : q.udp_size;
 	n = look_up(d, client, &q, max, &a);
 	zone_answer_done(&a);
+	d->stats.ours += n > 0;
 	if (n == 0 && forward(d, client, &q, pkt, len, max, asker))
 		return;
 	if (n == 0) {
