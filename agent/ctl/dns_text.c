@@ -15,7 +15,7 @@ static const char *text(const cJSON *j, const char *key)
 {
 	const cJSON *v = cJSON_IsObject(j) ? json_get(j, key) : NULL;
 
-	return cJSON_IsString(v) ? v->valuestring : "";
+	return v && cJSON_IsString(v) ? v->valuestring : "";
 }
 
 static unsigned long long count(const cJSON *j, const char *key)

@@ -14,7 +14,7 @@
 char *dns_text_answer(const cJSON *reply, bool asked_as);
 /** dns_text_found() - is there an answer to the question, no error, no empty one? */
 bool dns_text_found(const cJSON *reply);
-/** dns_text_reverse() - the name that has the PTR record of an address ("2.0.0.10.in-addr.arpa", RFC 1035 §3.5, RFC 3596 §2.5). Heap; NULL: @text is no address. */
-char *dns_text_reverse(const char *text);
+/** dns_text_reverse() - the name that has the PTR record of an address ("2.0.0.10.in-addr.arpa", RFC 1035 §3.5, RFC 3596 §2.5). Heap; NULL: @address is none. */
+char *dns_text_reverse(const char *address);
 /** dns_text_info() - the lines of `ovlctl info` about names, the labels @width wide. Heap; "" where ovld says nothing of names. */
 char *dns_text_info(const cJSON *dns, int width);
