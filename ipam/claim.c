@@ -33,6 +33,7 @@ void claim_unref(struct claim *c)
 static void net_free(struct claim_net *n)
 {
 	claim_cache_done(&n->cache);
+	free(n->reserved);
 	free(n);
 }
 

@@ -127,6 +127,8 @@ struct claim_endpoint_request {
 	bool reclaim; /* put again what this node held: own keys (same endpoint id) are no conflict and overwritten (where anything
 			 differs: lease, record), network compare is left out;
 			 wants unset are the endpoint's own addresses */
+	bool reserved; /* addresses wanted are reserved by ->endpoint's node already (claim_address_reserve()): they are taken over. Where a reservation has
+			  gone meanwhile and the address is free, it is taken anew. Also together with reclaim. */
 };
 /* @ep: with addresses, mac and mod_revision filled; borrowed. -EADDRINUSE (owner's endpoint and node named), -ENOSPC, -ENOENT (network gone),
  * -ESTALE: network record changed (fetch and try again). -ETIMEDOUT only when even the settling read failed: the outcome is unknown.
@@ -150,6 +152,49 @@ void claim_endpoint_create(struct claim *c, const struct claim_endpoint_request 
  */
 void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, claim_done_fn done,
 			    void *user);
+/**
+ * claim_endpoint_unbind() - delete the endpoint and make its addresses reservations of @node again, in one transaction
+ * @ep: as claim_endpoint_release()
+ *
+ * Absent is success. Never touches another's address. -EKEYEXPIRED: the lease is gone.
+ */
+void claim_endpoint_unbind(struct claim *c, const struct model_endpoint *ep, struct id node,
+			   int64_t lease, claim_done_fn done, void *user);
+
+/* ---- addresses without endpoint: Docker asks for them first, and gives them back last ---- */
+/* @ip: unset unless status is 0. */
+typedef void (*claim_address_fn)(void *user, int status, struct ip ip, const struct err *e);
+/**
+ * claim_address_reserve() - hold an address of @net for an endpoint to come
+ * @net: record with its mod_revision, which is compared; copied
+ * @want: unset: chosen as for an endpoint
+ * @family: AF_INET, AF_INET6
+ * @lease: the node's address lease
+ *
+ * -EADDRINUSE: gateway, auxiliary address, or held by another (endpoint and node named), this node's own reservations among them; -ENOSPC; -ERANGE;
+ * -EINVAL; -ENOENT: network gone; -ESTALE: its record changed.
+ */
+void claim_address_reserve(struct claim *c, const struct model_network *net, struct ip want,
+			   int family, struct id node, int64_t lease, claim_address_fn done,
+			   void *user);
+/** claim_address_free() - delete the address key if it is reserved by @node; anything else (absent, bound, another's) is success and changes nothing. */
+void claim_address_free(struct claim *c, struct id network, struct ip ip, struct id node,
+			claim_done_fn done, void *user);
+/* @freed: how many, also where it failed in the middle. */
+typedef void (*claim_sweep_fn)(void *user, int status, size_t freed, const struct err *e);
+/**
+ * claim_reservations_sweep() - delete reservations of @node that were neither bound nor freed
+ * @networks: @n of them; copied
+ * @now_ms: CLOCK_BOOTTIME (clock_boot_ms())
+ * @older_than_ms: what a sweep saw that long ago or earlier, and is unchanged since (same mod_revision), goes
+ *
+ * The age is counted from the first sweep that saw the reservation, in this agent's memory: no clock of another machine or of an earlier
+ * run counts, and the first sweep of a run deletes nothing (unless @older_than_ms is 0). Two sweeps a minute apart delete what is unchanged.
+ */
+void claim_reservations_sweep(struct claim *c, const struct id *networks, size_t n, struct id node,
+			      uint64_t now_ms, uint64_t older_than_ms, claim_sweep_fn done,
+			      void *user);
+
 /** claim_forget_network() - drop the cache of a network that is gone. */
 void claim_forget_network(struct claim *c, struct id network);
 /**

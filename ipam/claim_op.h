@@ -43,11 +43,14 @@ struct claim_op { /* first member of each operation */
 	struct err err;
 };
 
+struct claim_reserved; /* claim_slot.h */
 /* One network's cache and the list of its addresses that may be under way. */
 struct claim_net {
 	struct claim *claim;
 	struct id id;
 	struct claim_cache cache;
+	struct claim_reserved *reserved; /* by this agent; order has no meaning */
+	size_t n_reserved;
 	struct kv_call *call;
 	bool forgotten; /* only waits for its call to end */
 	struct claim_net *prev, *next;
@@ -99,7 +102,8 @@ void claim_op_settled(struct claim_op *op);
 
 /* Who holds something, in words: endpoint and node ids are read and named. */
 struct claim_who {
-	struct id network, endpoint, node; /* node zero: as the endpoint's record says */
+	struct id network, endpoint,
+		node; /* node zero: as the endpoint's record says; endpoint zero: the node itself */
 };
 /**
  * claim_who_end() - end with @status and "@what: endpoint NAME (ID) on node NAME, ..."

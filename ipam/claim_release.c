@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "ipam/claim_op.h"
+#include "ipam/claim_slot.h"
 
 #define TARGETS_MAX 5 /* the endpoint, two addresses as known, two as its record says */
 
@@ -19,6 +19,8 @@ struct release_op {
 	struct id network, endpoint;
 	struct target targets[TARGETS_MAX];
 	size_t n;
+	char *reserved; /* what the addresses become; NULL: they are deleted */
+	int64_t lease;
 	int64_t revision;
 	claim_done_fn fn;
 	void *user;
@@ -40,6 +42,7 @@ static void op_free(struct claim_op *op)
 
 	for (size_t i = 0; i < x->n; i++)
 		free(x->targets[i].key);
+	free(x->reserved);
 	free(x);
 }
 
@@ -59,16 +62,25 @@ static bool add_address(struct release_op *x, const char *prefix, struct ip ip)
 	return true;
 }
 
-/* Nothing of ours is left at @revision: its addresses rest for a while before they are used again. */
-static void succeed(struct release_op *x, int64_t revision)
+/*
+ * Nothing of ours is left at @revision: its addresses rest for a while before they are used again. @deleted: by the transaction that had that
+ * revision, which reserved them where that was asked for.
+ */
+static void succeed(struct release_op *x, bool deleted, int64_t revision)
 {
 	struct claim *c = x->op.claim;
 	struct claim_net *n = claim_net_get(c, x->network);
 
 	for (size_t i = 1; i < x->n; i++) {
-		if (!x->targets[i].foreign)
-			claim_cache_release(&n->cache, x->targets[i].ip, revision, uv_now(c->loop),
+		const struct target *t = &x->targets[i];
+
+		if (x->reserved && deleted && t->seen) {
+			claim_cache_take(&n->cache, t->ip, 0, revision);
+			claim_reserved_set(c, x->network, t->ip, revision);
+		} else if (!t->foreign) {
+			claim_cache_release(&n->cache, t->ip, revision, uv_now(c->loop),
 					    CLAIM_RECENT_MAX);
+		}
 	}
 	x->revision = revision;
 	claim_op_end(&x->op, 0);
@@ -123,7 +135,7 @@ static void learn(struct release_op *x, const struct kv_result *res)
 	else if (any)
 		claim_op_retry(&x->op, step_delete);
 	else
-		succeed(x, res->revision);
+		succeed(x, false, res->revision);
 }
 
 static void on_read(struct claim_op *op, int status, const struct kv_result *res)
@@ -145,7 +157,7 @@ static void on_deleted(struct claim_op *op, int status, const struct kv_result *
 	if (status != 0)
 		claim_op_lost(op, status, res, step_read);
 	else if (res->succeeded)
-		succeed(x, res->revision);
+		succeed(x, true, res->revision);
 	else
 		learn(x, res);
 }
@@ -184,13 +196,19 @@ static void step_delete(struct claim_op *op)
 								  .relation = KV_EQUAL,
 								  .revision = t->seen };
 		then_ops[txn.n_then++] = (struct kv_op){ .type = KV_OP_DELETE, .key = t->key };
+		if (x->reserved && i > 0)
+			then_ops[txn.n_then - 1] = (struct kv_op){ .type = KV_OP_PUT,
+								   .key = t->key,
+								   .value = x->reserved,
+								   .lease = x->lease };
 	}
 	txn.n_else = read_ops(x, else_ops);
 	claim_op_txn(op, &txn, on_deleted);
 }
 
-void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, claim_done_fn done,
-			    void *user)
+/* @reserved: taken. */
+static void start(struct claim *c, const struct model_endpoint *ep, char *reserved, int64_t lease,
+		  claim_done_fn done, void *user)
 {
 	struct release_op *x = mem_alloc(sizeof(*x));
 	/* Without its addresses the record must be read for them. */
@@ -198,6 +216,8 @@ void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, cl
 
 	x->network = ep->network;
 	x->endpoint = ep->id;
+	x->reserved = reserved;
+	x->lease = lease;
 	x->fn = done;
 	x->user = user;
 	x->targets[x->n++].key = model_key_endpoint(c->prefix, ep->network, ep->id);
@@ -206,4 +226,16 @@ void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, cl
 	for (size_t i = 0; known && i < x->n; i++)
 		x->targets[i].seen = ep->mod_revision;
 	claim_op_start(&x->op, c, &release_type, known ? step_delete : step_read);
+}
+
+void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, claim_done_fn done,
+			    void *user)
+{
+	start(c, ep, NULL, 0, done, user);
+}
+
+void claim_endpoint_unbind(struct claim *c, const struct model_endpoint *ep, struct id node,
+			   int64_t lease, claim_done_fn done, void *user)
+{
+	start(c, ep, claim_reserved_value(ep->network, node), lease, done, user);
 }

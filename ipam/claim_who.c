@@ -29,7 +29,7 @@ void claim_who_free(struct claim_naming *g)
 	free(g);
 }
 
-/* "web (1f2e3d4c5b6a) on node node2, 0a1b2c3d4e5f on node node3 and 4 more" */
+/* "web (1f2e3d4c5b6a) on node node2, 0a1b2c3d4e5f on node node3, node node4 and 4 more" */
 static void tell(struct claim_op *op)
 {
 	struct claim_naming *g = op->naming;
@@ -42,6 +42,12 @@ static void tell(struct claim_op *op)
 
 		id_short(g->who[i].endpoint, endpoint);
 		buf_puts(&b, i ? ", " : " ");
+		if (id_is_zero(g->who[i].endpoint)) {
+			buf_printf(&b, "node %s",
+				   g->node_names[i] ? g->node_names[i] :
+						      id_short(g->who[i].node, node));
+			continue;
+		}
 		if (g->endpoint_names[i])
 			buf_printf(&b, "%s (%s)", g->endpoint_names[i], endpoint);
 		else
