@@ -21,6 +21,7 @@ static const struct host_set sets[] = {
 	{ NFT_SET_INTERNAL, STATE_SET_INTERNAL, 0, false },
 	{ NFT_SET_ICC, STATE_SET_ICC, 0, false },
 	{ NFT_SET_NOICC, STATE_SET_NOICC, 0, false },
+	{ NFT_SET_DNSREDIR, STATE_SET_DNSREDIR, 0, false },
 	{ NFT_SET_MEMBER4, STATE_SET_MEMBER, AF_INET, false },
 	{ NFT_SET_MEMBER6, STATE_SET_MEMBER, AF_INET6, false },
 	{ NFT_SET_OPEN4, STATE_SET_OPEN, AF_INET, false },
@@ -91,6 +92,7 @@ static bool is_complete(const struct state_elem *el)
 	case STATE_SET_INTERNAL:
 	case STATE_SET_ICC:
 	case STATE_SET_NOICC:
+	case STATE_SET_DNSREDIR:
 	case STATE_SET_MEMBER:
 		return el->ifname[0] != '\0';
 	case STATE_SET_PUBLISH:
@@ -114,6 +116,7 @@ static struct nft_key key_of(const struct state_elem *el)
 	case STATE_SET_MASQ6:
 	case STATE_SET_INTERNAL:
 	case STATE_SET_NOICC:
+	case STATE_SET_DNSREDIR:
 		add_ifname(&k, el->ifname);
 		break;
 	case STATE_SET_ICC:
@@ -232,6 +235,7 @@ static bool elem_from(const struct host_set *s, const struct nft_elem *el, struc
 	case STATE_SET_MASQ6:
 	case STATE_SET_INTERNAL:
 	case STATE_SET_NOICC:
+	case STATE_SET_DNSREDIR:
 		get_ifname(&k, name);
 		*ret = state_elem_ifname(s->set, name);
 		break;

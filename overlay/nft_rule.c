@@ -153,6 +153,7 @@ static const struct {
 	[NFT_OP_NOTRACK] = { "notrack", NULL },
 	[NFT_OP_DNAT] = { "nat", fill_dnat },
 	[NFT_OP_MASQUERADE] = { "masq", NULL },
+	[NFT_OP_REDIRECT] = { "redir", NULL },
 	[NFT_OP_VERDICT] = { "immediate", fill_verdict },
 };
 

@@ -31,6 +31,7 @@ enum nft_op_kind {
 	NFT_OP_NOTRACK,
 	NFT_OP_DNAT, /* a: NFPROTO_*, reg: address, b: register of the port */
 	NFT_OP_MASQUERADE,
+	NFT_OP_REDIRECT, /* to the incoming interface's own address, same port */
 	NFT_OP_VERDICT, /* a: NF_ACCEPT, NF_DROP, NFT_JUMP to chain s */
 };
 struct nft_op {
@@ -99,6 +100,10 @@ struct nft_params { /* what is not known when compiling */
 #define NFT_MASQUERADE                    \
 	{                                 \
 		.kind = NFT_OP_MASQUERADE \
+	}
+#define NFT_REDIRECT                    \
+	{                               \
+		.kind = NFT_OP_REDIRECT \
 	}
 #define NFT_LOOKUP(set, flags, r)                                           \
 	{                                                                   \

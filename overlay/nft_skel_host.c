@@ -31,6 +31,8 @@
 #define IF_LOCAL                                                       \
 	NFT_FIB(NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR, NFT_REG_4), \
 		NFT_CMP_U32(NFT_CMP_EQ, NFT_REG_4, RTN_LOCAL)
+#define DNS_FROM_OTHERS(proto) \
+	L4PROTO_IS(proto), DPORT_IS(0, 53), IIFNAME(NFT_REG_1), IN(NFT_SET_DNSREDIR)
 #define PUBLISHED(map, family, port) \
 	NFT_MAP(map, NFT_REG_1, NFT_REG_1), IF_LOCAL, NFT_DNAT(family, NFT_REG_1, port)
 
@@ -58,6 +60,7 @@ static const struct nft_set_def host_sets[] = {
 	{ NFT_SET_MASQ6, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ NFT_SET_INTERNAL, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ NFT_SET_ICC, TYPE_CONCAT(TYPE_IFNAME, TYPE_IFNAME), 2 * IFNAMSIZ, 0, 0 },
+	{ NFT_SET_DNSREDIR, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ NFT_SET_MEMBER4, TYPE_CONCAT(TYPE_IPV4, TYPE_IFNAME), 20, 0, 0 },
 	{ NFT_SET_MEMBER6, TYPE_CONCAT(TYPE_IPV6, TYPE_IFNAME), 32, 0, 0 },
 	{ NFT_SET_OPEN4, TYPE_OPEN(TYPE_IPV4), 12, 0, 0 },
@@ -86,6 +89,8 @@ static const struct nft_rule_def host_rules[] = {
 
 	/* Loopback's addresses are published to this host alone: a translated packet would pass as no martian. */
 	RULE("nat_in", IPV4, LOAD(IP4_DADDR_FIRST, NFT_REG_1), NFT_EQ(NFT_REG_1, 127), NFT_ACCEPT),
+	RULE("nat_in", DNS_FROM_OTHERS(IPPROTO_UDP), NFT_REDIRECT),
+	RULE("nat_in", DNS_FROM_OTHERS(IPPROTO_TCP), NFT_REDIRECT),
 	RULE("nat_in", NFT_JUMP_TO("publish")),
 	/* The answer to ::1 would be dropped. */
 	RULE("nat_out", IPV6, LOAD(IP6_DADDR, NFT_REG_1),

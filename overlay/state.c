@@ -466,7 +466,7 @@ const char *state_elem_format(const struct state_elem *el, char ret[STATE_ELEM_T
 {
 	static const char *const names[STATE_SETS] = {
 		"bridges", "masq4",  "masq6",	"internal", "icc",
-		"noicc",   "member", "publish", "open",
+		"noicc",   "member", "publish", "open",	    "dnsredir",
 	};
 	const char *proto = el->proto == IPPROTO_TCP ? "tcp" :
 			    el->proto == IPPROTO_UDP ? "udp" :

@@ -28,6 +28,10 @@
 #define STATE_KEY_LOCAL 0x01000000u /* keys from here up are no VNIs */
 #define STATE_KEY_EGRESS \
 	STATE_KEY_LOCAL /* the egress bridge; local networks have the numbers above */
+#define STATE_KEY_DOCKER_GWBRIDGE \
+	UINT32_MAX /* Docker's bridge, of which nothing is ours but an element; no local network's number is that high */
+#define STATE_DOCKER_GWBRIDGE \
+	"docker_gwbridge" /* Docker's way out for networks of other drivers than its own */
 #define STATE_EGRESS_BRIDGE "gw" /* in the overlay namespace */
 #define STATE_EGRESS_INNER "gw-up" /* its port towards the host */
 #define STATE_EGRESS_HOST \
@@ -117,6 +121,7 @@ enum state_set { /* sets and maps of the host's table; what a packet meets there
 		 STATE_SET_MEMBER, /* ip, ifname: a container's address and its bridge (masquerade of hairpin traffic) */
 		 STATE_SET_PUBLISH, /* proto, ip (unset: any address of the host), port, family -> to, to_port */
 		 STATE_SET_OPEN, /* proto, ip, port: reachable without translation (gateway mode routed) */
+		 STATE_SET_DNSREDIR, /* ifname of somebody else's bridge: questions for names that come in by it, to whomever, are for the name server here */
 		 STATE_SETS,
 };
 /* One element. Made by state_elem_*() below, so that unused members and padding are zero and memcmp() compares. */

@@ -6,7 +6,7 @@ ovl_netns_test(NAME test_kernel_linux_handed SOURCES test_kernel_linux_handed.c 
 ovl_netns_test(NAME test_kernel_linux_local SOURCES test_kernel_linux_local.c kernel_lab.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux_direct SOURCES test_kernel_linux_direct.c kernel_lab.c LIBS ovl_overlay)
 ovl_netns_test(NAME test_kernel_linux_event SOURCES test_kernel_linux_event.c kernel_lab.c LIBS ovl_overlay)
-foreach(test nft_ground nft_elems nft_packets nft_modes nft_nat coexist_docker)
+foreach(test nft_ground nft_elems nft_packets nft_modes nft_nat nft_dnsredir coexist_docker)
 	ovl_netns_test(NAME test_${test} SOURCES test_${test}.c ../kernel_facts/nft_lab.c LIBS ovl_overlay)
 endforeach()
 foreach(test coexist coexist_input)
