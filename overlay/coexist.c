@@ -43,6 +43,12 @@ void coexist_dns(struct coexist *c, bool served)
 	c->no_dns = !served;
 }
 
+void coexist_dns_also(struct coexist *c, const char *ifname)
+{
+	memset(c->dns_also, 0, sizeof(c->dns_also));
+	memcpy(c->dns_also, ifname, strnlen(ifname, IFNAMSIZ - 1));
+}
+
 bool coexist_drops(const struct nft_foreign_chain *c)
 {
 	for (size_t i = 0; i < c->n_rules; i++) {
@@ -83,7 +89,7 @@ static size_t index_of(const struct coexist_ifaces *ifs, const char *name)
 {
 	size_t i = 0;
 
-	while (i < ifs->n && strncmp(ifs->v[i], name, IFNAMSIZ) != 0)
+	while (i < ifs->n_dns && strncmp(ifs->v[i], name, IFNAMSIZ) != 0)
 		i++;
 	return i;
 }
@@ -144,7 +150,8 @@ static bool is_wanted(struct fitting *f, const struct nft_foreign_rule *r, enum 
 	size_t at = index_of(f->ifs, r->mentions[0].name), to;
 	uint8_t bit = have_bit(r);
 
-	if (at >= f->ifs->n || place != (r->proto ? PLACE_INPUT : PLACE_FORWARD))
+	if (at >= (r->proto ? f->ifs->n_dns : f->ifs->n) ||
+	    place != (r->proto ? PLACE_INPUT : PLACE_FORWARD))
 		return false;
 	if (r->n_mentions == 1 || r->proto) {
 		if (f->have[at] & bit)
@@ -200,7 +207,7 @@ static void put_missing(struct nft_batch *b, const struct nft_foreign_chain *pla
 static void put_missing_dns(struct nft_batch *b, const struct nft_foreign_chain *input,
 			    const struct fitting *f)
 {
-	for (size_t i = f->ifs->n; i-- > 0;) {
+	for (size_t i = f->ifs->n_dns; i-- > 0;) {
 		if (!(f->have[i] & HAVE_TCP))
 			nft_foreign_put_dns(b, input, f->ifs->v[i], IPPROTO_TCP);
 		if (!(f->have[i] & HAVE_UDP))
@@ -213,9 +220,9 @@ static int fit_family(struct coexist *c, const struct nft_foreign *f, uint8_t fa
 		      const struct coexist_ifaces *ifs, unsigned *ret_writes, struct err *e)
 {
 	const struct nft_foreign_chain *place = ifs->n ? coexist_place(f, family) : NULL;
-	const struct nft_foreign_chain *input = ifs->n && !c->no_dns ? coexist_input(f, family) :
-								       NULL;
-	struct fitting fit = { .ifs = ifs, .have = mem_alloc(ifs->n + 1) };
+	const struct nft_foreign_chain *input =
+		ifs->n_dns && !c->no_dns ? coexist_input(f, family) : NULL;
+	struct fitting fit = { .ifs = ifs, .have = mem_alloc(ifs->n_dns + 1) };
 	struct nft_batch b;
 	int r;
 
@@ -279,23 +286,21 @@ static int update_once(struct coexist *c, const struct coexist_ifaces *ifs, stru
 	return first;
 }
 
-int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
-		   unsigned *ret_writes, struct err *e)
+/* @c's list is ours, and one more behind them. */
+static int update(struct coexist *c, const struct coexist_ifaces *ifs, unsigned *ret_writes,
+		  struct err *e)
 {
-	const struct coexist_ifaces ifs = { ifaces, n };
 	struct nft_foreign f = { 0 };
 	struct err other = { 0 };
 	unsigned writes = 0, wrote = 0;
 	int r = -EINTR;
 
-	if (n > COEXIST_IFACES_MAX)
-		return err_set(e, -E2BIG, "more than %d interfaces", COEXIST_IFACES_MAX);
 	coexist_findings_clear(c);
 	/* Until a pass finds nothing to write: the findings are about what it saw. */
 	for (unsigned i = 0; i < TRIES && (r == -EINTR || r == -ERESTART || wrote); i++) {
 		nft_foreign_done(&f);
 		wrote = 0;
-		r = update_once(c, &ifs, &f, &wrote, &other);
+		r = update_once(c, ifs, &f, &wrote, &other);
 		writes += wrote;
 	}
 	if (r == -EINTR || r == -ERESTART)
@@ -305,10 +310,10 @@ int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
 		if (e)
 			*e = other;
 	}
-	coexist_find(c, &f, &ifs);
+	coexist_find(c, &f, ifs);
 	nft_foreign_done(&f);
 	other = (struct err){ 0 };
-	int legacy = coexist_find_legacy(c, &ifs, &other);
+	int legacy = coexist_find_legacy(c, ifs, &other);
 	if (r == 0 && legacy < 0 && e)
 		*e = other;
 	if (ret_writes)
@@ -316,8 +321,26 @@ int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
 	return r < 0 ? r : legacy;
 }
 
+int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
+		   unsigned *ret_writes, struct err *e)
+{
+	_cleanup_free_ char(*all)[IFNAMSIZ] = NULL;
+	struct coexist_ifaces ifs = { .n = n, .n_dns = n };
+
+	if (n > COEXIST_IFACES_MAX)
+		return err_set(e, -E2BIG, "more than %d interfaces", COEXIST_IFACES_MAX);
+	all = mem_alloc_array(n + 1, IFNAMSIZ);
+	if (n > 0)
+		memcpy(all, ifaces, n * IFNAMSIZ);
+	if (c->dns_also[0])
+		memcpy(all[ifs.n_dns++], c->dns_also, IFNAMSIZ);
+	ifs.v = (const char(*)[IFNAMSIZ])all;
+	return update(c, &ifs, ret_writes, e);
+}
+
 int coexist_remove(struct coexist *c, struct err *e)
 {
+	coexist_dns_also(c, "");
 	return coexist_update(c, NULL, 0, NULL, e);
 }
 

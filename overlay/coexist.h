@@ -9,7 +9,7 @@
  *   iptables-legacy with FORWARD drop  reported, with the lines to add
  *   nft tables with a forward hook that drops, not iptables' own     reported, with the line to add
  *   firewalld                          our interfaces in its zone "ovl" (target ACCEPT), over D-Bus (agent/firewalld.h)
- *   iptables-nft, INPUT drops          accept rules for DNS (udp and tcp, port 53) from each of our interfaces in front of it: names are served there
+ *   iptables-nft, INPUT drops          accept rules for DNS (udp and tcp, port 53) from each interface where names are served, in front of it
  *   other input chains that drop DNS   reported, with the lines to add
  *   input chains that drop VXLAN       reported, with the cure; a note where a rule takes everything from some sources
  * Rules in `ip filter` and `ip6 filter` are written as iptables-nft writes them, so that `iptables -S` and dockerd go on to understand the table. They are
@@ -39,6 +39,8 @@ int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e);
 void coexist_free(struct coexist *c);
 /** coexist_dns() - are names served on our interfaces? Yes, until this is called; else nobody needs to let DNS in. Counts from the next update on. */
 void coexist_dns(struct coexist *c, bool served);
+/** coexist_dns_also() - names are served on that interface too, which is somebody else's and whose traffic is not ours; "" (at first): none. From the next update on. */
+void coexist_dns_also(struct coexist *c, const char *ifname);
 /**
  * coexist_update() - look at what is there and make our accept rules fit
  * @ifaces: all our bridges in the host's namespace and ovl-gw (n 0: our rules are removed). Chains that are as they should be are not written.

@@ -382,17 +382,18 @@ static void find_input(struct coexist *c, struct nft_foreign *f,
 		       const struct nft_foreign_chain *base, const struct coexist_ifaces *ifs)
 {
 	_cleanup_free_ char *who = title(f, base);
+	struct coexist_ifaces dns = coexist_dns_ifaces(ifs);
 	_cleanup_free_ char *list = NULL;
 
 	nft_foreign_reach(f, base);
 	find_vxlan(c, f, base, who);
-	if (!ifs->n || c->no_dns)
+	if (!dns.n || c->no_dns)
 		return;
 	if (base->family == NFT_FOREIGN_INET || base != coexist_input(f, base->family)) {
-		find_dns(c, f, base, ifs, who);
+		find_dns(c, f, base, &dns, who);
 		return;
 	}
-	list = names(ifs, NULL);
+	list = names(&dns, NULL);
 	if (blocked(base, NULL)) {
 		_cleanup_free_ char *cmd = command(base);
 
@@ -433,6 +434,7 @@ void coexist_find(struct coexist *c, struct nft_foreign *f, const struct coexist
 
 int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, struct err *e)
 {
+	struct coexist_ifaces dns = coexist_dns_ifaces(ifs);
 	int first = 0;
 
 	for (unsigned v6 = 0; v6 < 2; v6++) {
@@ -443,8 +445,11 @@ int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, str
 			mem_printf("%s -I INPUT -i @ -p udp --dport 53 -j ACCEPT", cmd);
 		_cleanup_free_ char *tcp =
 			mem_printf("%s -I INPUT -i @ -p tcp --dport 53 -j ACCEPT", cmd);
-		struct knl_iptables t;
+		struct knl_iptables t, d;
 		int r = knl_iptables_read(v6, ifs->v, ifs->n, &t);
+
+		if (r == 0)
+			r = knl_iptables_read(v6, dns.v, dns.n, &d);
 
 		if (r < 0) {
 			coexist_add(c, COEXIST_PROBLEM,
@@ -455,13 +460,13 @@ int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, str
 				first = err_set(e, r, "%s: %s", cmd, strerror(-r));
 			continue;
 		}
-		if (t.used && t.input_drops && t.n_dns_missing && !c->no_dns)
+		if (d.used && d.input_drops && d.n_dns_missing && !c->no_dns)
 			coexist_add(
 				c, COEXIST_PROBLEM,
 				mem_printf("%s: INPUT may block DNS of containers: it drops and has "
 					   "no rule for %zu of our interfaces",
-					   cmd, t.n_dns_missing),
-				lines(ifs, NULL, '+', (const char *const[]){ udp, tcp }, 2));
+					   cmd, d.n_dns_missing),
+				lines(&dns, NULL, '+', (const char *const[]){ udp, tcp }, 2));
 		if (!t.used || !t.drops || !ifs->n)
 			continue;
 		if (!t.n_missing)

@@ -13,13 +13,21 @@ struct coexist {
 	int event_fd;
 	uint16_t vxlan_port;
 	bool no_dns;
+	char dns_also[IFNAMSIZ];
 	struct coexist_finding findings[COEXIST_FINDINGS_MAX];
 	size_t n_findings;
 };
 struct coexist_ifaces {
 	const char (*v)[IFNAMSIZ];
-	size_t n;
+	size_t n; /* ours */
+	size_t n_dns; /* those where names are served: ours, and one behind them that is somebody else's */
 };
+
+/** coexist_dns_ifaces() - those where names are served, as if all were ours. */
+static inline struct coexist_ifaces coexist_dns_ifaces(const struct coexist_ifaces *ifs)
+{
+	return (struct coexist_ifaces){ ifs->v, ifs->n_dns, ifs->n_dns };
+}
 
 /** coexist_drops() - what no rule of a base chain takes is dropped: by its policy, or by a rule without conditions. */
 bool coexist_drops(const struct nft_foreign_chain *c);

@@ -126,10 +126,53 @@ static void test_dns_rules(void **state)
 	coexist_lab_says("ip6tables -S INPUT", "-P INPUT DROP\n");
 }
 
+/* Somebody else's bridge, where names are served too: questions are let in from there, and nothing else is. */
+static void test_dns_also(void **state)
+{
+	struct coexist_lab *f = *state;
+
+	coexist_dns_also(f->c, "up0");
+	assert_int_equal(coexist_lab_update(f, 2), 0);
+	nft_lab_sh(IN_H "iptables -P INPUT DROP; " IN_H "iptables -P FORWARD DROP");
+	assert_int_equal(coexist_lab_update(f, 2), 10);
+	assert_true(coexist_lab_asks(f, f->n2, "10.9.2.1"));
+	assert_true(coexist_lab_asks(f, f->n1, "10.9.1.1"));
+	coexist_lab_says(
+		"iptables -S",
+		"-P INPUT DROP\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n" DNS4
+		"-A INPUT -i up0 -p udp -m udp --dport 53 -m comment --comment ovl -j ACCEPT\n"
+		"-A INPUT -i up0 -p tcp -m tcp --dport 53 -m comment --comment ovl -j ACCEPT\n"
+		"-A FORWARD -i ovl-gw -m comment --comment ovl -j ACCEPT\n"
+		"-A FORWARD -o ovl-gw -m comment --comment ovl -j ACCEPT\n"
+		"-A FORWARD -i ovl0 -m comment --comment ovl -j ACCEPT\n"
+		"-A FORWARD -o ovl0 -m comment --comment ovl -j ACCEPT\n");
+	assert_int_equal(coexist_lab_update(f, 2), 0);
+	/* Of ours there may be none. */
+	assert_int_equal(coexist_lab_update(f, 0), 8);
+	assert_true(coexist_lab_asks(f, f->n1, "10.9.1.1"));
+	coexist_dns_also(f->c, "");
+	assert_int_equal(coexist_lab_update(f, 0), 2);
+	assert_false(coexist_lab_asks(f, f->n1, "10.9.1.1"));
+	coexist_dns_also(f->c, "up0");
+	assert_int_equal(coexist_lab_update(f, 2), 10);
+	assert_int_equal(coexist_remove(f->c, NULL), 0);
+	coexist_lab_says("iptables -S INPUT", "-P INPUT DROP\n");
+	/* Where it is not for us to write, it is told. */
+	coexist_dns_also(f->c, "up0");
+	nft_lab_sh(IN_H "nft flush ruleset");
+	nft_lab_sh(IN_H "nft 'table inet mine { chain in { type filter hook input priority 0; "
+			"policy drop; iifname \"ovl*\" udp dport 53 accept; }; }'");
+	assert_int_equal(coexist_lab_update(f, 2), 0);
+	coexist_lab_expect(f, COEXIST_PROBLEM,
+			   "DNS of containers: it drops and has no rule for up0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_input, coexist_lab_setup,
+						coexist_lab_teardown),
+		cmocka_unit_test_setup_teardown(test_dns_also, coexist_lab_setup,
 						coexist_lab_teardown),
 		cmocka_unit_test_setup_teardown(test_dns, coexist_lab_setup, coexist_lab_teardown),
 		cmocka_unit_test_setup_teardown(test_dns_rules, coexist_lab_setup,
