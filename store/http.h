@@ -30,9 +30,11 @@ struct http_answer {
 	int err;
 	bool sent; /* the server may have got the request; false: it certainly has not */
 	unsigned status; /* of HTTP, 0 when none came */
-	const char *body; /* NUL-terminated; of a stream only where the status is not 200 */
+	const char *
+		body; /* NUL-terminated; of a stream (or followed) only where the status is not 200 */
 	size_t len;
 	const char *why; /* words, "" where err is 0 */
+	int os_err; /* errno of connect() where that is what failed, else 0: EACCES, ENOENT of a socket's path, ... */
 };
 struct http_params {
 	const char *url;
@@ -40,6 +42,8 @@ struct http_params {
 	const char *const *headers; /* "Name: value", NULL at the end; may be NULL */
 	const char *body; /* POST of these bytes, borrowed until done or cancel; NULL: GET */
 	size_t body_len;
+	const char *method; /* NULL: POST with a body, GET without; "DELETE", ... */
+	bool once; /* a connection of its own, closed afterwards: none that was kept and may have ended meanwhile */
 	uint32_t timeout_ms; /* of the whole, 0: none */
 	uint32_t connect_timeout_ms; /* 0: curl's */
 	size_t answer_max; /* bytes */
@@ -48,6 +52,10 @@ struct http_params {
 	 * when the server ends the answer, or by http_cancel().
 	 */
 	bool stream;
+	/* The answer's body goes to ->data as it comes, the request is an ordinary one. ->answer_max counts what is not told yet. */
+	bool follow;
+	void (*opened)(
+		void *user); /* stream, follow: status 200 has come, before any data; may be NULL */
 	void (*data)(void *user, const char *data, size_t len);
 	void (*done)(void *user,
 		     const struct http_answer *a); /* once; the request is gone afterwards */

@@ -37,6 +37,9 @@ struct http_request {
 	struct buf in; /* answer not told yet */
 	struct buf out; /* body of a stream not sent yet */
 	bool stream;
+	bool live; /* the answer is told as it comes: stream, follow */
+	bool headed; /* the answer's headers are complete */
+	bool opened_told;
 	bool started; /* curl has begun to send it */
 	bool paused; /* curl waits for http_send() */
 	bool is_ready; /* in ->ready */
@@ -45,6 +48,7 @@ struct http_request {
 	bool too_big; /* above answer_max */
 	CURLcode code;
 	char why[CURL_ERROR_SIZE];
+	void (*opened)(void *user);
 	void (*data)(void *user, const char *data, size_t len);
 	void (*done)(void *user, const struct http_answer *a);
 	void *user;

@@ -38,8 +38,20 @@ static size_t on_body(char *data, size_t size, size_t n, void *user)
 		r->too_big = true;
 		return 0;
 	}
-	if (r->stream)
+	if (r->live)
 		http_request_ready(r);
+	return size * n;
+}
+
+/* The empty line after the headers; that of a 1xx answer is not the end of them. */
+static size_t on_header(char *line, size_t size, size_t n, void *user)
+{
+	struct http_request *r = user;
+
+	if (size * n <= 2 && (*line == '\r' || *line == '\n') && answer_status(r) >= 200) {
+		r->headed = true;
+		http_request_ready(r);
+	}
 	return size * n;
 }
 
@@ -149,10 +161,11 @@ static void set_request(struct http_request *r, const struct http_params *p)
 	add_header(r, "Expect:");
 	if (p->body)
 		add_header(r, "Content-Type: application/json");
-	if (p->stream) {
+	if (p->stream)
 		add_header(r, "Transfer-Encoding: chunked");
+	if (p->stream || p->once) {
 		/*
-		 * Without it a Go server reads the whole request before it sends the first byte of its answer: for ever
+		 * Without "close" a Go server reads the whole request before it sends the first byte of its answer: for ever
 		 * (net/http server.go, chunkWriter.writeHeader; HTTP/1 only).
 		 */
 		add_header(r, "Connection: close");
@@ -171,6 +184,12 @@ static void set_request(struct http_request *r, const struct http_params *p)
 		curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)p->body_len);
 		curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, p->body);
 	}
+	if (p->method)
+		curl_easy_setopt(r->easy, CURLOPT_CUSTOMREQUEST, p->method);
+	if (p->opened) {
+		curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_header);
+		curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r);
+	}
 	curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->why);
@@ -184,6 +203,8 @@ struct http_request *http_start(struct http *h, const struct http_params *p)
 	assert(!h->in_curl && !h->closing);
 	r->http = h;
 	r->stream = p->stream;
+	r->live = p->stream || p->follow;
+	r->opened = p->opened;
 	r->data = p->data;
 	r->done = p->done;
 	r->user = p->user;
@@ -248,10 +269,17 @@ void http_cancel(struct http_request *r)
 	http_request_free(r);
 }
 
-static int answer_err(struct http_request *r)
+static int answer_os_err(struct http_request *r)
 {
 	long os = 0;
 
+	if (r->finished && r->code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
+	return (int)os;
+}
+
+static int answer_err(struct http_request *r)
+{
 	if (r->too_big)
 		return -EMSGSIZE;
 	switch (r->code) {
@@ -260,8 +288,7 @@ static int answer_err(struct http_request *r)
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;
 	case CURLE_COULDNT_CONNECT:
-		curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
-		return os == ECONNREFUSED ? -ECONNREFUSED : -EHOSTUNREACH;
+		return answer_os_err(r) == ECONNREFUSED ? -ECONNREFUSED : -EHOSTUNREACH;
 	default:
 		/* Enumerators of curl that do not matter apart: there are about a hundred. */
 		return r->started ? -ECONNRESET : -EHOSTUNREACH;
@@ -291,6 +318,7 @@ static void request_end(struct http_request *r)
 	a.body = r->in.data;
 	a.len = r->in.len;
 	a.why = answer_why(r);
+	a.os_err = answer_os_err(r);
 	r->done(r->user, &a);
 	if (r->http->current == r)
 		http_request_free(r);
@@ -300,7 +328,13 @@ void http_request_tell(struct http_request *r)
 {
 	struct http *h = r->http;
 
-	if (r->stream && r->in.len > 0 && answer_status(r) == 200) {
+	if (r->opened && r->headed && !r->opened_told && answer_status(r) == 200) {
+		r->opened_told = true;
+		r->opened(r->user);
+		if (h->current != r)
+			return;
+	}
+	if (r->live && r->in.len > 0 && answer_status(r) == 200) {
 		/* Taken out first: the callback may cancel the request, and with it its buffers. */
 		size_t len = r->in.len;
 		_cleanup_free_ char *data = buf_take(&r->in);
