@@ -132,6 +132,7 @@ static void start_claim(struct ep *ep)
 					     .endpoint = &m,
 					     .want4 = ep->want4,
 					     .want6 = ep->want6,
+					     .reserved = true,
 					     .lease = ep->es->d.lease(ep->es->d.user) };
 
 	ep->phase = EP_CLAIMING;
@@ -231,7 +232,7 @@ void endpoint_docker_create(struct endpoints *es, const struct endpoint_docker_r
 		if (r < 0)
 			ep_free(ep);
 	}
-	if (r < 0) {
+	if (r < 0 || !ep) {
 		done(user, r, NULL, &e);
 		return;
 	}
@@ -353,6 +354,8 @@ void endpoint_docker_delete(struct endpoints *es, struct id id, endpoint_done_fn
 	} else if (ep->phase != EP_LEAVING) {
 		if (ep->phase == EP_RUNNING)
 			unjoin(ep);
+		/* Docker gives the addresses back itself, just after; but not those whose release is only sent when etcd is there again. */
+		ep->unbind = mirror_link_up(es->d.mirror);
 		ep_leave(ep, 0, NULL);
 	}
 }

@@ -48,6 +48,7 @@ struct ep {
 	int64_t stale_rev; /* Docker's, CLAIMING: waits until its network's record is another than this revision; 0: does not */
 	bool names_due; /* the record in etcd has other names than the row */
 	bool attaching; /* its port is being made: a failure is told there */
+	bool unbind; /* Docker's: the next release makes its addresses reservations again */
 	bool releasing; /* a release is under way in the store */
 	bool reclaiming; /* a reclaim is under way */
 	bool reclaim_again; /* and another one is due after it */

@@ -16,6 +16,13 @@ static bool store_away(int status)
 	return status == -EHOSTUNREACH || status == -ETIMEDOUT || status == -EACCES;
 }
 
+static void say_kept(const struct ep *ep, const struct err *e)
+{
+	/* The intent is kept in SQLite and sent again with the next contact (endpoints_resettle()). */
+	log_warn("addresses not given back yet; will retry when etcd answers", "endpoint=%s err=%s",
+		 ep->row->name, LOG_Q(err_text(e)));
+}
+
 static void released(void *user, int status, int64_t revision, const struct err *e)
 {
 	struct ep *ep = user;
@@ -27,9 +34,7 @@ static void released(void *user, int status, int64_t revision, const struct err 
 	es = ep->es;
 	ep->releasing = false;
 	if (status < 0) {
-		/* The intent is kept in SQLite and sent again with the next contact (endpoints_resettle()). */
-		log_warn("addresses not given back yet; will retry when etcd answers",
-			 "endpoint=%s err=%s", ep->row->name, LOG_Q(err_text(e)));
+		say_kept(ep, e);
 		ep_answer_left(ep, store_away(status) ? 0 : status, e);
 		return;
 	}
@@ -41,14 +46,32 @@ static void released(void *user, int status, int64_t revision, const struct err 
 	ep_free(ep);
 }
 
+/* With a lease that is gone nothing can be reserved: then all of it is given back. */
+static void unbound(void *user, int status, int64_t revision, const struct err *e)
+{
+	struct ep *ep = user;
+
+	if (status != -EKEYEXPIRED) {
+		released(user, status, revision, e);
+		return;
+	}
+	ep->releasing = false;
+	ep_release(ep);
+}
+
 void ep_release(struct ep *ep)
 {
+	int64_t lease = ep->unbind ? ep->es->d.lease(ep->es->d.user) : 0;
 	struct model_endpoint m = ep_model(ep);
 
 	if (ep->releasing || ep->reclaiming || !ep->es->d.claim)
 		return; /* a reclaim under way: its answer leads here again */
 	ep->releasing = true;
-	claim_endpoint_release(ep->es->d.claim, &m, released, ep);
+	ep->unbind = false;
+	if (lease)
+		claim_endpoint_unbind(ep->es->d.claim, &m, ep->es->d.self, lease, unbound, ep);
+	else
+		claim_endpoint_release(ep->es->d.claim, &m, released, ep);
 }
 
 /* ---- own records ---- */

@@ -39,6 +39,7 @@ struct lab_claim { /* what is under way in etcd */
 	struct model_endpoint *ep;
 	claim_endpoint_fn fn;
 	claim_done_fn released;
+	bool unbind;
 	void *user;
 };
 #define LAB_CLAIMS_MAX 8
@@ -65,7 +66,9 @@ struct lab {
 	char claimed_name[MODEL_NAME_MAX + 1], claimed_sandbox[MODEL_NAME_MAX + 1];
 	size_t claimed_aliases; /* of the last one */
 	unsigned told, told_gone, told_sandbox; /* hooks of endpoints */
-	unsigned releases; /* asked for */
+	bool lease_gone; /* unbinds learn of it */
+	unsigned releases, unbinds; /* asked for */
+	unsigned reserved; /* claims of addresses that were */
 	uint32_t next_ip; /* of an overlay endpoint */
 	enum lab_net conflict[2]; /* overlap, where they differ */
 	struct { /* ports reserved */

@@ -190,6 +190,7 @@ void claim_endpoint_create(struct claim *c, const struct claim_endpoint_request 
 				  .fn = done,
 				  .user = user };
 	w->creates++;
+	w->reserved += req->reserved;
 	w->claimed_aliases = cl->ep->aliases.n;
 	snprintf(w->claimed_name, sizeof(w->claimed_name), "%s", cl->ep->name);
 	snprintf(w->claimed_sandbox, sizeof(w->claimed_sandbox), "%s", cl->ep->sandbox);
@@ -212,23 +213,39 @@ void claim_endpoint_release(struct claim *c, const struct model_endpoint *ep, cl
 		(struct lab_claim){ .ep = model_endpoint_dup(ep), .released = done, .user = user };
 }
 
+void claim_endpoint_unbind(struct claim *c, const struct model_endpoint *ep, struct id node,
+			   int64_t lease, claim_done_fn done, void *user)
+{
+	struct lab *w = W(c);
+
+	assert_true(id_eq(node, w->self));
+	assert_true(lease > 0);
+	w->unbinds++;
+	assert_true(w->n_claims < LAB_CLAIMS_MAX);
+	w->claims[w->n_claims++] = (struct lab_claim){
+		.ep = model_endpoint_dup(ep), .released = done, .unbind = true, .user = user
+	};
+}
+
 void endpoint_stand_answer(struct lab *w)
 {
 	while (w->n_claims > 0) {
 		struct lab_claim c = w->claims[0];
 		struct err e = { 0 };
 
-		if (w->claim_status)
-			err_set(&e, w->claim_status, "fault of etcd");
+		int status = c.unbind && w->lease_gone ? -EKEYEXPIRED : w->claim_status;
+
+		if (status)
+			err_set(&e, status, "fault of etcd");
 		memmove(w->claims, w->claims + 1, --w->n_claims * sizeof(c));
-		if (w->claim_status == 0 && c.released)
+		if (status == 0 && c.released)
 			drop_record(w, c.ep->id);
-		else if (w->claim_status == 0)
+		else if (status == 0)
 			put_record(w, c.ep);
 		if (c.released)
-			c.released(c.user, w->claim_status, 8, &e);
+			c.released(c.user, status, 8, &e);
 		else
-			c.fn(c.user, w->claim_status, w->claim_status ? NULL : c.ep, &e);
+			c.fn(c.user, status, status ? NULL : c.ep, &e);
 		model_endpoint_free(c.ep);
 	}
 }

@@ -56,8 +56,10 @@ static void whole_life(void **state)
 	assert_int_equal(lab_rows(w), 1);
 	assert_int_equal(w->releases, 0);
 
+	assert_int_equal(w->reserved, 1);
 	lab_docker_delete(w, id);
-	assert_int_equal(w->releases, 1);
+	assert_int_equal(w->unbinds, 1); /* its addresses are Docker's still */
+	assert_int_equal(w->releases, 0);
 	assert_int_equal(lab_rows(w), 0);
 	assert_null(endpoint_get(w->es, id));
 	assert_int_equal(w->told, 1);
@@ -109,7 +111,7 @@ static void every_call_may_be_repeated(void **state)
 	assert_int_equal(endpoint_docker_leave(w->es, id, &e), 0);
 	lab_docker_delete(w, id);
 	lab_docker_delete(w, id);
-	assert_int_equal(w->releases, 1);
+	assert_int_equal(w->unbinds, 1);
 }
 
 static void deleted_without_a_leave(void **state)
@@ -160,8 +162,24 @@ static void etcd_away(void **state)
 	endpoints_resettle(w->es, false);
 	lab_turn(w);
 	assert_int_equal(lab_rows(w), 1);
+	assert_int_equal(w->unbinds, 0); /* Docker has given them back, and was told so */
 	assert_int_equal(w->releases, 2);
 	assert_int_equal(lab_docker_create(w, LAB_OVER, id), 0);
+
+	/* Asked in vain, and the lease gone: all of it is given back. */
+	w->releases = 0;
+	w->claim_status = -ETIMEDOUT;
+	lab_docker_delete(w, id);
+	w->claim_status = 0;
+	endpoints_resettle(w->es, false);
+	lab_turn(w);
+	assert_int_equal(w->unbinds, 1);
+	assert_int_equal(w->releases, 1);
+	w->lease_gone = true;
+	lab_docker_delete(w, other);
+	assert_int_equal(w->unbinds, 2);
+	assert_int_equal(w->releases, 2);
+	assert_int_equal(lab_rows(w), 0);
 }
 
 /* The answer of a claim is not there yet when Docker gives up, and when the agent ends. */
@@ -329,7 +347,7 @@ static void a_port_lost_is_told_and_not_made_again(void **state)
 	lab_turn(w);
 	assert_true(writes(w) == before);
 	lab_docker_delete(w, id);
-	assert_int_equal(w->releases, 1);
+	assert_int_equal(w->unbinds, 1);
 	assert_int_equal(lab_rows(w), 1);
 }
 

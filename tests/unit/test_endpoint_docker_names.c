@@ -108,7 +108,7 @@ static void names_before_the_claim_is_answered(void **state)
 	n.name = "late";
 	endpoint_docker_names(w->es, id, &n);
 	lab_docker_delete(w, id);
-	assert_int_equal(w->releases, 1);
+	assert_int_equal(w->unbinds, 1);
 	assert_int_equal(lab_rows(w), 0);
 }
 
