@@ -12,6 +12,8 @@
 #include "agent/config_file.h"
 #include "agent/dns/dns.h"
 #include "agent/dns/resolv_conf.h"
+#include "agent/docker/docker_api.h"
+#include "agent/docker/plugin.h"
 #include "base/mem.h"
 #include "store/etcd.h"
 #include "store/model.h"
@@ -56,6 +58,7 @@ static const struct text_setting texts[] = {
 struct flags {
 	char *values[ARRAY_SIZE(texts)];
 	char *config, *etcd, *password_file, *log_level, *vxlan_port, *liveness_ttl, *address_ttl;
+	char *docker_plugin, *docker_api;
 	char *dns_domain, *dns_resolv_conf, *dns_ttl, **dns_servers;
 	int no_dns, check, takeover, version;
 };
@@ -95,6 +98,14 @@ static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
 		  "FILE" },
 		{ "no-dns", 0, POPT_ARG_NONE, &f->no_dns, 0,
 		  "serve no names, and leave resolv.conf and hosts of containers alone", NULL },
+		{ "docker-plugin", 0, POPT_ARG_STRING, &f->docker_plugin, 0,
+		  "socket that Docker finds its network driver ovl by, or none (default: " PLUGIN_SOCKET_DEFAULT
+		  " where etcd is given)",
+		  "PATH" },
+		{ "docker-api", 0, POPT_ARG_STRING, &f->docker_api, 0,
+		  "Docker's own socket, to keep its networks like the cluster's and to read the names of containers, or none (default: " DOCKER_API_SOCKET_DEFAULT
+		  ")",
+		  "PATH" },
 		{ "log-level", 0, POPT_ARG_STRING, &f->log_level, 0,
 		  "error, warn, info or debug (default: info)", "L" },
 		{ "takeover", 0, POPT_ARG_NONE, &f->takeover, 0,
@@ -138,6 +149,8 @@ static void flags_done(struct flags *f)
 	free(f->vxlan_port);
 	free(f->liveness_ttl);
 	free(f->address_ttl);
+	free(f->docker_plugin);
+	free(f->docker_api);
 	free(f->dns_domain);
 	free(f->dns_resolv_conf);
 	free(f->dns_ttl);
@@ -263,6 +276,37 @@ static void set_dns(const struct flags *f, const struct config_file_dns *file, s
 		add_server("dns.servers", file->servers[i], &c->dns_servers, e);
 }
 
+static char *docker_path(const char *what, const char *flag, const char *file, const char *fallback,
+			 struct err *e)
+{
+	const char *path = flag ? flag : file ? file : fallback;
+
+	if (strcmp(path, "none") == 0)
+		return NULL;
+	if (path[0] != '/' || strlen(path) > CONFIG_SOCKET_MAX)
+		err_add(e, -EINVAL, "%s: must be \"none\" or an absolute path of at most %d bytes",
+			what, CONFIG_SOCKET_MAX);
+	return mem_strdup(path);
+}
+
+/* Networks of this driver are the cluster's: without etcd there is nothing to serve. */
+static void set_docker(const struct flags *f, const struct config_file_docker *file,
+		       struct config *c, struct err *e)
+{
+	const char *fallback = c->etcd.n ? PLUGIN_SOCKET_DEFAULT : "none";
+
+	c->docker_plugin = docker_path("docker-plugin", f->docker_plugin,
+				       file ? file->plugin : NULL, fallback, e);
+	c->docker_api = docker_path("docker-api", f->docker_api, file ? file->api : NULL,
+				    DOCKER_API_SOCKET_DEFAULT, e);
+	if (!c->docker_plugin) {
+		free(c->docker_api);
+		c->docker_api = NULL;
+	} else if (c->etcd.n == 0) {
+		err_add(e, -EINVAL, "docker-plugin: needs etcd, and none is configured");
+	}
+}
+
 static void read_password(const char *path, struct config *c, struct err *e)
 {
 	_cleanup_close_ int fd = -1;
@@ -364,6 +408,7 @@ static void merge(const struct flags *f, const struct config_file *file, struct 
 	set_subnet("egress", file->egress, &c->egress_subnet, e);
 	set_subnet("default-bridge", file->default_bridge, &c->default_bridge_subnet, e);
 	set_dns(f, file->dns, c, e);
+	set_docker(f, file->docker, c, e);
 	read_password(f->password_file ? f->password_file : file->etcd_password_file, c, e);
 	c->takeover = f->takeover || file->takeover;
 	c->check_only = f->check;
@@ -410,5 +455,7 @@ void config_done(struct config *c)
 	free(c->etcd_password);
 	free(c->dns_domain);
 	free(c->dns_resolv_conf);
+	free(c->docker_plugin);
+	free(c->docker_api);
 	memset(c, 0, sizeof(*c));
 }

@@ -42,6 +42,8 @@ struct config {
 		dns_servers; /* where other names are asked for; none: the host's resolv.conf */
 	char *dns_resolv_conf; /* the host's: "/etc/resolv.conf" */
 	size_t dns_cache_bytes; /* DNS_CACHE_BYTES */
+	/* Docker; NULL: not served, not used. By default PLUGIN_SOCKET_DEFAULT and DOCKER_API_SOCKET_DEFAULT, and NULL where no etcd is configured. */
+	char *docker_plugin, *docker_api;
 	enum log_level log_level;
 	bool takeover; /* take over the node name from another id */
 	bool check_only; /* --check-config */

@@ -58,6 +58,14 @@ static const cyaml_schema_field_t dns_fields[] = {
 	CYAML_FIELD_END
 };
 
+static const cyaml_schema_field_t docker_fields[] = {
+	CYAML_FIELD_STRING_PTR("plugin", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_docker,
+			       plugin, 0, TEXT_MAX),
+	CYAML_FIELD_STRING_PTR("api", CYAML_FLAG_POINTER | OPTIONAL, struct config_file_docker, api,
+			       0, TEXT_MAX),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t fields[] = {
 	TEXT("name", name),
 	TEXT("etcd-prefix", etcd_prefix),
@@ -86,6 +94,8 @@ static const cyaml_schema_field_t fields[] = {
 				default_bridge, network_fields),
 	CYAML_FIELD_MAPPING_PTR("dns", CYAML_FLAG_POINTER | OPTIONAL, struct config_file, dns,
 				dns_fields),
+	CYAML_FIELD_MAPPING_PTR("docker", CYAML_FLAG_POINTER | OPTIONAL, struct config_file, docker,
+				docker_fields),
 	CYAML_FIELD_ENUM("takeover", OPTIONAL | CYAML_FLAG_STRICT, struct config_file, takeover,
 			 switches, CYAML_ARRAY_LEN(switches)),
 	CYAML_FIELD_END

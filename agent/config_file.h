@@ -22,6 +22,9 @@ struct config_file_dns { /* NULL: not given */
 	char **servers;
 	unsigned n_servers;
 };
+struct config_file_docker { /* NULL: not given */
+	char *plugin, *api;
+};
 struct config_file { /* NULL: not given */
 	char *name, *etcd_prefix, *etcd_ca, *etcd_cert, *etcd_key, *etcd_user, *etcd_password_file;
 	char *advertise, *socket, *state_dir, *overlay_netns, *log_level;
@@ -32,6 +35,7 @@ struct config_file { /* NULL: not given */
 	unsigned n_pools, n_local_pools;
 	struct config_file_network *egress, *default_bridge;
 	struct config_file_dns *dns;
+	struct config_file_docker *docker;
 	bool takeover;
 };
 /** config_file_load() - Return: 0, -ENOENT, -EINVAL with "path: line N: what" for the first problem libcyaml tells. */

@@ -246,10 +246,10 @@ struct model_network *network_base(const struct network_request *req, enum netop
 	struct model_network *net = mem_alloc(sizeof(*net));
 	char now[CLOCK_TEXT_MAX];
 
-	net->id = id_random();
+	net->id = req->id ? *req->id : id_random();
 	net->name = mem_strdup(req->name);
 	net->driver = mem_strdup(netopt_driver_name(d));
-	net->state = MODEL_NETWORK_READY;
+	net->state = req->pending ? MODEL_NETWORK_PENDING : MODEL_NETWORK_READY;
 	net->internal = req->internal;
 	net->ipv6 = req->ipv6;
 	net->flood = true;

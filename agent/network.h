@@ -19,6 +19,11 @@ struct network_request { /* as the user gave it */
 	struct strv subnets, gateways, ip_ranges;
 	struct kv_pairs aux, options, labels;
 	bool ipv6, internal;
+	/* Of the cluster, for Docker (agent/docker), which asks for subnets first and tells the name last: */
+	const struct id *id; /* NULL: a new one. There is one of that id: success */
+	bool pending; /* ->name stands in for one that is not known yet: network_rename() follows */
+	const struct id *pools; /* of network_pool_create(), to become this network's subnets */
+	size_t n_pools;
 };
 struct networks;
 struct networks_deps {
@@ -68,6 +73,11 @@ bool network_is_predefined(const struct model_network *net);
 int network_egress(struct networks *n, const struct model_network **ret, struct err *e);
 /** network_conflict() - another network of this node's view that overlaps with @net and is of the other scope; NULL: none. */
 const struct model_network *network_conflict(struct networks *n, const struct model_network *net);
+/**
+ * network_ready() - can networks of the cluster be changed now?
+ * Return: 0, -EINVAL: standalone; -EHOSTUNREACH, -EAGAIN: why not, in words
+ */
+int network_ready(struct networks *n, struct err *e);
 /** network_create() - @done exactly once, maybe from inside for bad input (the one exception to the rule: the API replies at once). */
 void network_create(struct networks *n, const struct network_request *req, network_done_fn done,
 		    void *user);
@@ -82,3 +92,15 @@ void network_remove(struct networks *n, struct id id, network_done_fn done, void
  */
 int network_find(struct networks *n, const char *ref, const struct model_network **ret,
 		 struct err *e);
+struct network_pool_request {
+	struct prefix pool, range; /* unset: chosen; the whole pool */
+	int family; /* AF_INET, AF_INET6 */
+	struct id node; /* this one */
+	int64_t lease; /* a short one */
+};
+/** network_pool_create() - hold a subnet for a network to come, checked as for one. Statuses as claim_pool_create(), and network_ready()'s (from inside). */
+void network_pool_create(struct networks *n, const struct network_pool_request *req,
+			 claim_pool_fn done, void *user);
+/** network_rename() - a network of the cluster gets its name and is READY. -EEXIST: taken, here or in the cluster; -EINVAL, -ENOENT, and network_ready()'s. */
+void network_rename(struct networks *n, struct id id, const char *name, network_done_fn done,
+		    void *user);

@@ -43,7 +43,7 @@ static void created(void *user, int status, const struct model_network *net, con
 	create_free(c);
 }
 
-static int check_ready(struct networks *n, struct err *e)
+int network_ready(struct networks *n, struct err *e)
 {
 	if (!n->d.claim)
 		return err_set(e, -EINVAL,
@@ -102,7 +102,7 @@ void network_create_cluster(struct networks *n, const struct network_request *re
 	struct create *c;
 	struct err e = { 0 };
 
-	if (check_ready(n, &e) < 0) {
+	if (network_ready(n, &e) < 0) {
 		done(user, e.code, NULL, &e);
 		return;
 	}
@@ -125,6 +125,8 @@ void network_create_cluster(struct networks *n, const struct network_request *re
 		.cluster_id = mirror_cluster(n->d.mirror)->id,
 		.host_taken = taken.v,
 		.n_host_taken = taken.n,
+		.own_pools = req->pools,
+		.n_own_pools = req->n_pools,
 	};
 	if (e.code < 0) {
 		struct model_subnet *subnets = NULL;
@@ -143,6 +145,62 @@ void network_create_cluster(struct networks *n, const struct network_request *re
 		claim_network_create(n->d.claim, &cr, created, c);
 	}
 	network_taken_done(&taken);
+}
+
+/* ---- for Docker: the subnet first, the name last ---- */
+
+void network_pool_create(struct networks *n, const struct network_pool_request *req,
+			 claim_pool_fn done, void *user)
+{
+	_cleanup_strv_ struct strv subnets = { 0 }, ranges = { 0 };
+	struct network_taken taken = { 0 };
+	char text[PREFIX_TEXT_MAX];
+	struct err e = { 0 };
+
+	if (network_ready(n, &e) < 0) {
+		done(user, e.code, NULL, &e);
+		return;
+	}
+	if (prefix_is_set(req->pool))
+		strv_add(&subnets, prefix_format(req->pool, text));
+	if (prefix_is_set(req->range))
+		strv_add(&ranges, prefix_format(req->range, text));
+	network_taken_read(n, NULL, false, &taken, &e);
+
+	struct claim_pool_request cr = {
+		.ask = { .subnets = &subnets, .ip_ranges = &ranges },
+		.family = req->family,
+		.pools = n->d.config->pools,
+		.n_pools = n->d.config->n_pools,
+		.host_taken = taken.v,
+		.n_host_taken = taken.n,
+		.cluster_id = mirror_cluster(n->d.mirror)->id,
+		.node = req->node,
+		.lease = req->lease,
+	};
+	if (e.code < 0)
+		done(user, e.code, NULL, &e);
+	else
+		claim_pool_create(n->d.claim, &cr, done, user);
+	network_taken_done(&taken);
+}
+
+void network_rename(struct networks *n, struct id id, const char *name, network_done_fn done,
+		    void *user)
+{
+	const struct model_network *local = network_local_by_name(n, name);
+	struct create *c;
+	struct err e = { 0 };
+
+	if (network_ready(n, &e) == 0 && local)
+		err_set(&e, -EEXIST, "this node has a network named %s of its own", name);
+	if (e.code < 0) {
+		done(user, e.code, NULL, &e);
+		return;
+	}
+	c = mem_alloc(sizeof(*c));
+	*c = (struct create){ .n = n, .done = done, .user = user };
+	claim_network_rename(n->d.claim, id, name, created, c);
 }
 
 /* ---- remove ---- */
@@ -174,7 +232,7 @@ void network_remove_cluster(struct networks *n, struct id id, network_done_fn do
 		done(user, -ENOENT, NULL, &e);
 		return;
 	}
-	if (check_ready(n, &e) < 0) {
+	if (network_ready(n, &e) < 0) {
 		done(user, e.code, NULL, &e);
 		return;
 	}

@@ -133,6 +133,9 @@ class Host(Place):
     def argv(self, *args):
         lab = self.lab
         etcd = ["--etcd", ",".join(lab.etcd.urls)] if lab.etcd else []
+        # Not the machine's own Docker.
+        if not {"--docker-plugin", "--config"} & {str(a) for a in [*lab.ovld_args, *self.args, *args]}:
+            etcd += ["--docker-plugin", "none"]
         return [*self.wrapper, BIN / "ovld", "--name", self.name, *etcd, "--etcd-prefix", lab.etcd_prefix,
                 "--socket", self.socket_path, "--state-dir", os.path.join(self.dir, "state"),
                 "--overlay-netns", netns.path(self.overlay), *lab.ovld_args, *self.args, *args]

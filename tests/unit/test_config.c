@@ -457,6 +457,33 @@ static void files_too_large_are_refused(void **state)
 	assert_says(&l->e, "larger than");
 }
 
+static void docker_where_there_is_etcd(void **state)
+{
+	static char etcd[] = "--etcd", url[] = "http://127.0.0.1:2379";
+	struct lab *l = *state;
+
+	assert_int_equal(load(l, NULL), 0);
+	assert_null(l->c.docker_plugin);
+	assert_null(l->c.docker_api);
+	assert_int_equal(load(l, etcd, url, NULL), 0);
+	assert_string_equal(l->c.docker_plugin, "/run/docker/plugins/ovl.sock");
+	assert_string_equal(l->c.docker_api, "/var/run/docker.sock");
+	assert_int_equal(load(l, etcd, url, "--docker-api", "none", NULL), 0);
+	assert_non_null(l->c.docker_plugin);
+	assert_null(l->c.docker_api);
+	assert_int_equal(load(l, etcd, url, "--docker-plugin", "none", NULL), 0);
+	assert_null(l->c.docker_plugin);
+	assert_null(l->c.docker_api);
+	write_file(l->yaml, "docker: { plugin: /run/p.sock, api: /run/d.sock }\n");
+	assert_int_equal(load(l, NULL), -EINVAL);
+	assert_says(&l->e, "docker-plugin: needs etcd");
+	assert_int_equal(load(l, etcd, url, NULL), 0);
+	assert_string_equal(l->c.docker_plugin, "/run/p.sock");
+	assert_string_equal(l->c.docker_api, "/run/d.sock");
+	assert_int_equal(load(l, etcd, url, "--docker-plugin", "p.sock", NULL), -EINVAL);
+	assert_says(&l->e, "docker-plugin: must be \"none\" or an absolute path");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -464,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_key_of_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_in_the_file_and_as_flags, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bad_settings_of_names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(docker_where_there_is_etcd, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flags_win_over_the_file, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(subnets_of_local_networks, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(all_bad_values_are_told_at_once, set_up, tear_down),
