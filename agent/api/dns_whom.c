@@ -158,8 +158,22 @@ static void note_here(void *user, const struct local_endpoint *ep)
 {
 	struct gather *g = user;
 
-	if (ep->state != LOCAL_RELEASING)
-		g->here[g->n_here++] = ep->network;
+	if (ep->state == LOCAL_RELEASING)
+		return;
+	g->here = mem_grow(g->here, g->n_here + 1, sizeof(*g->here));
+	g->here[g->n_here++] = ep->network;
+}
+
+/* The host's, none; and the way out: nobody meets there. */
+static bool has_no_names(const struct model_network *net)
+{
+	static const char *const drivers[] = { "host", "null", "egress" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		if (strcmp(net->driver, drivers[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
 static void take_network(struct dns_whom *w, const struct model_network *net)
@@ -177,21 +191,21 @@ static void take_network(struct dns_whom *w, const struct model_network *net)
 static void look_network(void *user, const struct model_network *net)
 {
 	struct gather *g = user;
-	bool here = bsearch(&net->id, g->here, g->n_here, sizeof(*g->here), by_id) != NULL;
+	bool here = g->n_here > 0 &&
+		    bsearch(&net->id, g->here, g->n_here, sizeof(*g->here), by_id) != NULL;
 
-	if (here == g->want_here && (here || !model_network_is_local(net)))
+	if (!has_no_names(net) && here == g->want_here && (here || !model_network_is_local(net)))
 		take_network(g->w, net);
 }
 
 /* Those with endpoints here come first: the number has a bound. */
 static void as_all(const struct api_context *ctx, struct dns_whom *w)
 {
-	struct endpoints *es = ctx->endpoints;
 	struct gather g = { .w = w, .want_here = true };
 
-	g.here = mem_alloc_array(endpoint_count(es) + 1, sizeof(*g.here));
-	endpoint_each(es, note_here, &g);
-	qsort(g.here, g.n_here, sizeof(*g.here), by_id);
+	endpoint_each(ctx->endpoints, note_here, &g);
+	if (g.n_here > 0)
+		qsort(g.here, g.n_here, sizeof(*g.here), by_id);
 	network_each(ctx->networks, look_network, &g);
 	g.want_here = false;
 	network_each(ctx->networks, look_network, &g);
@@ -206,7 +220,7 @@ static int as_network(const struct api_context *ctx, const char *ref, struct dns
 
 	if (r < 0)
 		return r;
-	if (strcmp(net->driver, "host") == 0 || strcmp(net->driver, "null") == 0)
+	if (has_no_names(net))
 		return err_set(e, -EINVAL, "network %s has no names", net->name);
 	take_network(w, net);
 	return 0;

@@ -112,7 +112,8 @@ static void put_asked_as(cJSON *j, const struct query_op *op)
 		const struct model_network *net =
 			network_get(op->ctx->networks, op->whom.client.networks[i]);
 
-		if (net)
+		/* The way out is searched for addresses alone: nobody meets there. */
+		if (net && strcmp(net->driver, "egress") != 0)
 			cJSON_AddItemToArray(list, cJSON_CreateString(net->name));
 	}
 	if (op->whom.left_out > 0)
