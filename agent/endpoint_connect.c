@@ -463,6 +463,8 @@ static void connect_again(struct ep *ep, const struct endpoint_request *req, end
 		ep_sandbox_final(es, &target);
 		r = ep_sandbox_settle(es, &target, &e);
 		ep = ep_find(es, id);
+		if (r == 0 && ep && es->d.sandbox)
+			es->d.sandbox(es->d.user, &target);
 	}
 	if (r == 0 && !ep)
 		r = err_set(&e, -ENOENT, "target: %s has ended", target.path);

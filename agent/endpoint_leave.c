@@ -86,7 +86,7 @@ static bool is_egress(const struct ep *ep)
 void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 {
 	struct endpoints *es = ep->es;
-	bool was_running = ep->phase == EP_RUNNING;
+	bool was_running = ep->phase == EP_RUNNING, was_told = was_running || ep->remaking;
 	struct err le = { 0 };
 
 	if (ep->phase == EP_LEAVING)
@@ -104,10 +104,10 @@ void ep_leave(struct ep *ep, int fail_status, const struct err *e)
 		ep_event(ep, "disconnect");
 	if (was_running)
 		ep_shut_port(ep);
-	if (was_running && es->d.endpoint)
+	if (was_told && es->d.endpoint)
 		es->d.endpoint(es->d.user, ep->row, true);
 	ep_sandbox_left(ep);
-	if (was_running && es->d.sandbox && !ep_is_docker(ep))
+	if (was_told && es->d.sandbox && !ep_is_docker(ep))
 		es->d.sandbox(es->d.user, &ep->target);
 	ep_publish_drop(ep);
 	if (ep->local) {

@@ -417,6 +417,8 @@ void endpoints_settle_sandboxes(struct endpoints *es)
 		if (ep_sandbox_settle(es, &t, &e) < 0)
 			log_warn("a container's networks could not be settled; will retry",
 				 "target=%s err=%s", LOG_Q(t.path), LOG_Q(err_text(&e)));
+		else if (es->d.sandbox)
+			es->d.sandbox(es->d.user, &t);
 	}
 }
 

@@ -14,3 +14,4 @@ ovl_unit_test(NAME test_network_local SOURCES test_network_local.c LIBS ovl_agen
 ovl_unit_test(NAME test_endpoint_docker SOURCES test_endpoint_docker.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
 ovl_unit_test(NAME test_endpoint_docker_names SOURCES test_endpoint_docker_names.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
 ovl_unit_test(NAME test_endpoint SOURCES test_endpoint.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
+ovl_unit_test(NAME test_endpoint_hooks SOURCES test_endpoint_hooks.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)

@@ -127,9 +127,18 @@ static uint32_t on_mtu(void *user)
 static void on_endpoint(void *user, const struct local_endpoint *row, bool gone)
 {
 	struct lab *w = user;
+	size_t i = 0;
 
 	assert_non_null(row);
 	*(gone ? &w->told_gone : &w->told) += 1;
+	while (i < w->n_known && !id_eq(w->known[i], row->id))
+		i++;
+	if (gone && i < w->n_known) {
+		w->known[i] = w->known[--w->n_known];
+	} else if (!gone && i == w->n_known) {
+		assert_true(i < LAB_KNOWN_MAX);
+		w->known[w->n_known++] = row->id;
+	}
 }
 
 static void on_sandbox(void *user, const struct state_target *t)

@@ -27,6 +27,7 @@ enum lab_net { /* in this order */
 	       LAB_NULL,
 	       LAB_NETS,
 };
+#define LAB_KNOWN_MAX 64
 struct lab_answer { /* what the last connect or disconnect was told */
 	unsigned n;
 	int status;
@@ -66,6 +67,8 @@ struct lab {
 	char claimed_name[MODEL_NAME_MAX + 1], claimed_sandbox[MODEL_NAME_MAX + 1];
 	size_t claimed_aliases; /* of the last one */
 	unsigned told, told_gone, told_sandbox; /* hooks of endpoints */
+	struct id known[LAB_KNOWN_MAX]; /* told, and not yet told to be gone */
+	size_t n_known;
 	bool lease_gone; /* unbinds learn of it */
 	unsigned releases, unbinds; /* asked for */
 	unsigned reserved; /* claims of addresses that were */
