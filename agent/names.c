@@ -90,8 +90,19 @@ static void put_endpoint(struct names *n, const struct named *e)
 	zone_endpoint_put(dns_zone(n->dns), &z);
 }
 
+/* What has left here keeps its record until etcd takes it back, which may be away: its name is gone all the same. */
+static bool has_left(struct names *n, struct id id)
+{
+	const struct local_endpoint *row = endpoint_get(n->d.endpoints, id);
+
+	return row && row->state == LOCAL_RELEASING;
+}
+
 static void put_record(struct names *n, const struct model_endpoint *m)
 {
+	if (has_left(n, m->id))
+		return;
+
 	const struct named e = { .id = m->id,
 				 .network = m->network,
 				 .name = m->name,
@@ -128,6 +139,11 @@ static void put_row(struct names *n, const struct local_endpoint *r)
 
 /* ---- told ---- */
 
+struct late {
+	struct names *n;
+	struct id network;
+};
+
 /* A network whose record vanished by a foreign hand keeps its names while this node has endpoints on it (fail static). */
 static bool is_in_use(struct names *n, struct id network)
 {
@@ -141,13 +157,41 @@ static bool is_in_use(struct names *n, struct id network)
 	return false;
 }
 
+/* What is told of one of this node's: again, as soon as its network's record is known. */
+static void take_late(void *user, const struct local_endpoint *row)
+{
+	const struct late *l = user;
+
+	if (!id_eq(row->network, l->network))
+		return;
+	names_endpoint(l->n, row, false);
+	names_sandbox(l->n, &(struct state_target){ .dev = row->target.netns_dev,
+						    .ino = row->target.netns_ino });
+}
+
+/* Its endpoints may have been there before: without it they could not be told, or went with the record that was lost. */
+static void take_in(struct names *n, struct id id)
+{
+	struct mirror_network *net = mirror_network(n->d.mirror, id);
+	struct late l = { .n = n, .network = id };
+	struct mirror_endpoint *ep, *tmp;
+
+	if (net) {
+		HASH_ITER(hh, net->endpoints, ep, tmp)
+			put_record(n, ep->rec);
+	}
+	endpoints_running(n->d.endpoints, NULL, take_late, &l);
+}
+
 void names_mirror(struct names *n, const struct mirror_change *c)
 {
 	if (!n || !n->started)
 		return;
-	if (c->kind == MODEL_NETWORK && c->after)
+	if (c->kind == MODEL_NETWORK && c->after) {
 		put_network(n, c->after);
-	else if (c->kind == MODEL_NETWORK && c->before && !is_in_use(n, c->id))
+		if (!c->before)
+			take_in(n, c->id);
+	} else if (c->kind == MODEL_NETWORK && c->before && !is_in_use(n, c->id))
 		del_network(n, c->before);
 	else if (c->kind == MODEL_ENDPOINT && c->after)
 		put_record(n, c->after);
@@ -177,6 +221,31 @@ static void forget_network(struct names *n, struct id id)
 		zone_network_del(dns_zone(n->dns), id);
 }
 
+/* The bridge of the way out comes with the first who needs it. Nobody meets there: none is told of another. */
+static void serve_way_out(struct names *n, const struct model_network *net)
+{
+	if (n->egress_key != 0)
+		return;
+	put_network(n, net);
+	names_listen_one(n, net);
+}
+
+/* Of a network of the cluster the zone has it from the mirror, which may lack it while etcd is away. */
+static void put_own(struct names *n, const struct model_network *net,
+		    const struct local_endpoint *row)
+{
+	struct mirror_endpoint *me = model_network_is_local(net) ?
+					     NULL :
+					     mirror_endpoint(n->d.mirror, row->network, row->id);
+
+	if (network_key(net) == STATE_KEY_EGRESS)
+		serve_way_out(n, net);
+	else if (me)
+		put_record(n, me->rec);
+	else
+		put_row(n, row);
+}
+
 void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone)
 {
 	const struct model_network *net;
@@ -187,14 +256,13 @@ void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone
 	net = network_get(n->d.networks, row->network);
 	if (gone) {
 		dns_clients_del(dns_clients(n->dns), row->id);
-		if (net && model_network_is_local(net))
-			zone_endpoint_del(dns_zone(n->dns), row->network, row->id);
-		else if (!net)
+		zone_endpoint_del(dns_zone(n->dns), row->network, row->id);
+		if (!net)
 			forget_network(n, row->network);
 		return;
 	}
 	if (!net)
-		return;
+		return; /* again when its record comes */
 	servers = names_servers(&row->dns);
 
 	const struct dns_client_endpoint c = { .id = row->id,
@@ -210,14 +278,7 @@ void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone
 					       .forward = !net->internal };
 
 	dns_clients_put(dns_clients(n->dns), &c);
-	if (!model_network_is_local(net))
-		return; /* the zone has it from the mirror */
-	put_row(n, row);
-	/* The bridge of the way out comes with the first who needs it. */
-	if (network_key(net) == STATE_KEY_EGRESS && n->egress_key == 0) {
-		put_network(n, net);
-		names_listen_one(n, net);
-	}
+	put_own(n, net, row);
 }
 
 /* ---- upstream ---- */
