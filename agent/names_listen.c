@@ -38,18 +38,21 @@ static void note(struct names *n, uint32_t key, const struct err *e)
 void names_listen_one(struct names *n, const struct model_network *net)
 {
 	uint32_t key = network_key(net);
+	struct err e = { 0 }, one = { 0 };
 	char device[IFNAMSIZ];
-	struct err e = { 0 };
 
 	network_bridge(net, device);
 	if (key == STATE_KEY_EGRESS)
 		snprintf(device, sizeof(device), "%s", STATE_EGRESS_HOST);
 	if (!device[0])
 		return;
-	for (size_t i = 0; i < net->n_subnets && e.code == 0; i++) {
-		if (ip_is_set(net->subnets[i].gateway))
-			(void)dns_listen_host(dns_listen(n->dns), key, device,
-					      net->subnets[i].gateway, &e);
+	/* Each: that one is taken says nothing of the others. The first error is told. */
+	for (size_t i = 0; i < net->n_subnets; i++) {
+		if (ip_is_set(net->subnets[i].gateway) &&
+		    dns_listen_host(dns_listen(n->dns), key, device, net->subnets[i].gateway,
+				    &one) < 0 &&
+		    e.code == 0)
+			e = one;
 	}
 	if (key == STATE_KEY_EGRESS)
 		n->egress_key = e.code == 0 ? key : 0;
@@ -78,15 +81,13 @@ static void tick(uv_timer_t *t)
 
 void names_listen_all(struct names *n)
 {
-	struct dns_listen_stats s;
 	struct err e = { 0 };
 	int fd = n->d.overlay_fd(n->d.user);
 
 	if (!n->started)
 		return;
 	uv_timer_start(&n->timer, tick, NAMES_CHECK_MS, 0);
-	dns_listen_stats(dns_listen(n->dns), &s);
-	if (!s.overlay && fd >= 0) {
+	if (fd >= 0) {
 		(void)dns_listen_overlay(dns_listen(n->dns), fd, &e);
 		note(n, 0, e.code ? &e : NULL);
 	}
