@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names at their edges: what happens between two records, what nobody may learn, what is killed half way."""
+import glob
+import json
+import os
+import re
+import signal
+import sqlite3
+import time
+
+import pytest
+from procs import wait_for
+from test_names import dig, finds, gateway, inside, nothing_left, own, pings, run  # noqa: F401 (nothing_left: autouse)
+
+LAB = dict(hosts=2, etcd=1)
+
+
+@pytest.fixture(scope="module")
+def demo(lab):
+    lab["node1"].ctl("network", "create", "-d", "overlay", "demo")
+    lab.everywhere("demo")
+    return "demo"
+
+
+def addresses(host, name):
+    """Every address of a container, by interface, without lo."""
+    out = inside(host, name, "ip", "-j", "-4", "addr").stdout
+    return {i["ifname"]: i["addr_info"][0]["local"] for i in json.loads(out) if i["ifname"] != "lo" and i["addr_info"]}
+
+
+# ---- what nobody may learn ----
+
+def test_the_way_out_is_no_network_to_meet_on(lab, demo):
+    host = lab["node1"]
+    host.ctl("network", "create", "-d", "overlay", "other")
+    lab.everywhere("other")
+    run(host, "c1", "--network", demo, "--link", "stranger:friend")
+    run(host, "stranger", "--network", "other")
+    egress = next(a for i, a in addresses(host, "stranger").items() if i != "eth0")
+    # Both have an address on the egress bridge; neither may be told of the other there.
+    assert finds(host, "c1", "friend") == [] and finds(host, "c1", "stranger") == []
+    found = inside(host, "c1", "dig", "+short", "-x", egress).stdout
+    assert "stranger" not in found, found
+    host.ctl("stop", "-t", "0", "stranger", "c1")
+    host.ctl("network", "rm", "other")
+
+
+# ---- what is not known yet ----
+
+def test_query_while_endpoints_wait(lab, demo):
+    """Endpoints that still wait for etcd are none to be counted as running ones."""
+    host = lab["node1"]
+    places = [lab.container(host, f"w{i}") for i in range(12)]
+    etcd = list(lab.etcd.procs.values())
+    for p in etcd:
+        p.kill(signal.SIGSTOP)
+    try:
+        waiting = [host.ctl_spawn("network", "connect", demo, "netns:" + p.netns) for p in places]
+        wait_for(lambda: len(own(host)) >= len(places) or all(p.alive() for p in waiting), "they wait")
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            host.ctl("dns", "query", "nobody.ovl", check=False)
+        assert host.ovld.alive()
+    finally:
+        for p in etcd:
+            p.kill(signal.SIGCONT)
+    host.wait_ready()
+    for p in waiting:
+        p.wait(30)
+    for p in places:
+        p.delete()
+    wait_for(lambda: own(host) == [], "their endpoints went with them", 30)
+
+
+def forget_snapshot(host):
+    """As if ovld had been killed before it wrote what it had seen of the cluster."""
+    path = next(p for p in glob.glob(os.path.join(host.dir, "state", "*")) if p.endswith((".db", ".sqlite")))
+    with sqlite3.connect(path) as db:
+        tables = [t for (t,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        table = next(t for t in tables if "snapshot" in t or "mirror" in t)
+        db.execute(f"DELETE FROM {table}")
+
+
+def test_networks_known_late(lab, demo):
+    one, two = lab["node1"], lab["node2"]
+    run(two, "c2", "--network", demo)
+    run(one, "c1", "--network", demo, "--link", "c2:db", "--dns-option", "timeout:1")
+    n1 = lab.container(one, "late1")
+    n1.connect(demo)
+    wait_for(lambda: finds(one, "c1", "db"), "the link leads to c2")
+    before = inside(one, "c1", "cat", "/etc/resolv.conf").stdout, open(f"/etc/netns/{n1.netns}/resolv.conf", encoding="utf-8").read()
+    one.stop(signal.SIGKILL)
+    forget_snapshot(one)
+    one.start()
+    assert finds(one, "c1", "db")
+    after = inside(one, "c1", "cat", "/etc/resolv.conf").stdout, open(f"/etc/netns/{n1.netns}/resolv.conf", encoding="utf-8").read()
+    assert after == before
+    n1.disconnect(demo)
