@@ -229,6 +229,16 @@ static struct model_network *make_network(uint8_t n, const char *name)
 	return net;
 }
 
+static void remove_network(struct id id)
+{
+	struct told t = { 0 };
+
+	claim_network_remove(claim, id, on_done, &t);
+	must(&t);
+	assert_int_equal(count("network"), 0);
+	told_done(&t);
+}
+
 static void whole_life(void **state)
 {
 	struct model_network *net = make_network(0xa1, "demo");
@@ -288,9 +298,7 @@ static void whole_life(void **state)
 	must(&t);
 	assert_int_equal(count("binding"), 0);
 	told_done(&t);
-	claim_network_remove(claim, net->id, on_done, &t);
-	must(&t);
-	told_done(&t);
+	remove_network(net->id);
 	model_network_free(net);
 }
 
