@@ -14,6 +14,7 @@
 #include "base/mem.h"
 
 #define HASH_DIGITS 16
+#define HASH_BEGUN "0000000000000000" /* in its place while the rest is being written */
 #define WITH_DIR " and its directory"
 #define ADVICE ": once changed by anybody else it is left alone\n"
 
@@ -42,7 +43,7 @@ char *etc_file_seal(const char *text, bool with_dir)
 			  with_dir ? WITH_DIR : "", rest);
 }
 
-/* Is it whole, as etc_file_seal() made it? */
+/* Is it whole, as etc_file_seal() made it, or was whoever wrote it killed half way? */
 static bool is_sealed(const char *text, bool *ret_with_dir)
 {
 	const size_t mark = strlen(RESOLV_MARK " ");
@@ -51,7 +52,8 @@ static bool is_sealed(const char *text, bool *ret_with_dir)
 	if (strncmp(text, RESOLV_MARK " ", mark) != 0)
 		return false;
 	snprintf(hash, sizeof(hash), "%016" PRIx64, hash_of(behind_first_line(text)));
-	if (strncmp(text + mark, hash, HASH_DIGITS) != 0)
+	if (strncmp(text + mark, hash, HASH_DIGITS) != 0 &&
+	    strncmp(text + mark, HASH_BEGUN, HASH_DIGITS) != 0)
 		return false;
 	if (ret_with_dir)
 		*ret_with_dir = strncmp(text + mark + HASH_DIGITS, WITH_DIR, strlen(WITH_DIR)) == 0;
@@ -88,19 +90,36 @@ enum etc_file_owner etc_file_owner(int dir, const char *name, bool *ret_with_dir
 	return text && is_sealed(text, ret_with_dir) ? ETC_FILE_OURS : ETC_FILE_THEIRS;
 }
 
-static int write_all(int fd, const char *text)
+static int write_at(int fd, const char *text, size_t len, size_t at)
 {
-	size_t len = strlen(text), done = 0;
+	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pwrite(fd, text + done, len - done, (off_t)done);
+		ssize_t n = pwrite(fd, text + done, len - done, (off_t)(at + done));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0)
 			done += (size_t)n;
 	}
-	return ftruncate(fd, (off_t)len) < 0 ? -errno : 0;
+	return 0;
+}
+
+/* Its first line says all the while that it is ours, the hash comes last: cut short by a kill it is not taken for somebody's work. */
+static int write_all(int fd, const char *sealed)
+{
+	const size_t mark = strlen(RESOLV_MARK " "), len = strlen(sealed);
+	const size_t first = (size_t)(behind_first_line(sealed) - sealed);
+	_cleanup_free_ char *begun = mem_strdup(sealed);
+	int r;
+
+	memcpy(begun + mark, HASH_BEGUN, HASH_DIGITS);
+	r = write_at(fd, begun, first, 0);
+	if (r == 0)
+		r = write_at(fd, sealed + first, len - first, first);
+	if (r == 0 && ftruncate(fd, (off_t)len) < 0)
+		r = -errno;
+	return r < 0 ? r : write_at(fd, sealed + mark, HASH_DIGITS, mark);
 }
 
 static int write_new(int dir, const char *name, const char *text)

@@ -4,7 +4,8 @@
  *
  * Its first line is sealed: RESOLV_MARK and a hash of all that follows, so that even after a restart it shows whether somebody
  * has changed it since; then it is theirs, as is a symlink, and what does not begin with the mark. An empty file is nobody's and is taken.
- * Not for secrets: the hash (FNV-1a) recognises editing, not intent. Nothing is synced to disk: what is lost is written again at the next start.
+ * One that was being written when ovld was killed says so there, and is ours still. Not for secrets: the hash (FNV-1a) recognises editing, not intent.
+ * Nothing is synced to disk: what is lost is written again at the next start.
  */
 #pragma once
 #include <stdbool.h>

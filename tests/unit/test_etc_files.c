@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -258,6 +260,53 @@ static void a_line_more_makes_it_theirs(void **state)
 	assert_null(strstr(l->text, "10.0.0.99"));
 }
 
+/* By the bound of a file's size: with whatever was written up to there. */
+static void put_and_be_killed(struct lab *l, rlim_t bytes)
+{
+	const struct rlimit none = { 0 }, most = { bytes, bytes };
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &none);
+		setrlimit(RLIMIT_FSIZE, &most);
+		etc_files_put(l->f, &l->w, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+}
+
+static void killed_while_writing_it_stays_ours(void **state)
+{
+	static const char text[] = "nameserver 10.0.0.1\noptions ndots:0\n";
+	struct lab *l = *state;
+
+	/* Beyond the first line, which is written in one. */
+	for (rlim_t bytes = 100; bytes < 300; bytes += 7) {
+		put(l);
+		strv_add(&l->w.search, "a-domain-that-makes-it-longer.example");
+		strv_add(&l->w.search, "another.example");
+		put_and_be_killed(l, bytes);
+		strv_done(&l->w.search);
+		restart(l);
+		put(l);
+		assert_string_equal(rest_at(l, "netns/red/resolv.conf"), text);
+		/* And back: what is shorter leaves nothing behind. */
+		put_and_be_killed(l, bytes);
+		restart(l);
+		put(l);
+		assert_string_equal(rest_at(l, "netns/red/resolv.conf"), text);
+	}
+	/* With none that wants it, it is swept away. */
+	strv_add(&l->w.search, "a-domain-that-makes-it-longer.example");
+	put_and_be_killed(l, 110);
+	strv_done(&l->w.search);
+	restart(l);
+	etc_files_sweep(l->f);
+	assert_false(is_there(l, "netns"));
+}
+
 static void symlinks_are_somebodys_own(void **state)
 {
 	struct lab *l = *state;
@@ -400,6 +449,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(of_a_running_container, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_theirs_is_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_line_more_makes_it_theirs, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(killed_while_writing_it_stays_ours, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(symlinks_are_somebodys_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_directory_of_theirs_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_directory_of_ours_is_known_after_a_restart,
