@@ -221,29 +221,27 @@ static void forget_network(struct names *n, struct id id)
 		zone_network_del(dns_zone(n->dns), id);
 }
 
-/* The bridge of the way out comes with the first who needs it. Nobody meets there: none is told of another. */
-static void serve_way_out(struct names *n, const struct model_network *net)
-{
-	if (n->egress_key != 0)
-		return;
-	put_network(n, net);
-	names_listen_one(n, net);
-}
-
 /* Of a network of the cluster the zone has it from the mirror, which may lack it while etcd is away. */
-static void put_own(struct names *n, const struct model_network *net,
-		    const struct local_endpoint *row)
+static void put_of_cluster(struct names *n, const struct local_endpoint *row)
 {
-	struct mirror_endpoint *me = model_network_is_local(net) ?
-					     NULL :
-					     mirror_endpoint(n->d.mirror, row->network, row->id);
+	struct mirror_endpoint *me = mirror_endpoint(n->d.mirror, row->network, row->id);
 
-	if (network_key(net) == STATE_KEY_EGRESS)
-		serve_way_out(n, net);
-	else if (me)
+	if (me)
 		put_record(n, me->rec);
 	else
 		put_row(n, row);
+}
+
+/* Nobody meets on the way out, whose network comes with the first who needs it: none is told of another there. */
+static void put_of_node(struct names *n, const struct model_network *net,
+			const struct local_endpoint *row)
+{
+	if (network_key(net) != STATE_KEY_EGRESS)
+		put_row(n, row);
+	else if (n->egress_key == 0)
+		put_network(n, net);
+	/* Its bridge is there by now, at the latest. */
+	names_listen_one(n, net);
 }
 
 void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone)
@@ -278,7 +276,10 @@ void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone
 					       .forward = !net->internal };
 
 	dns_clients_put(dns_clients(n->dns), &c);
-	put_own(n, net, row);
+	if (model_network_is_local(net))
+		put_of_node(n, net, row);
+	else
+		put_of_cluster(n, row);
 }
 
 /* ---- upstream ---- */
@@ -378,9 +379,13 @@ void names_close(struct names *n)
 	uv_close((uv_handle_t *)&n->timer, timer_closed);
 }
 
+/* Nothing is told from here on: it would make files again. */
 int names_remove(struct names *n, struct err *e)
 {
-	return n ? etc_files_remove_all(n->files, e) : 0;
+	if (!n)
+		return 0;
+	n->started = false;
+	return etc_files_remove_all(n->files, e);
 }
 
 struct dns *names_dns(struct names *n)

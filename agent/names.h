@@ -52,7 +52,7 @@ void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone
 void names_sandbox(struct names *n, const struct state_target *t);
 /** names_check() - a device may be another one by now: soon, the sockets are compared with them. */
 void names_check(struct names *n);
-/** names_remove() - the files too (`ovlctl reset`). */
+/** names_remove() - `ovlctl reset`: the files go, and nothing is taken in any more. */
 int names_remove(struct names *n, struct err *e);
 
 struct dns *names_dns(struct names *n);

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import time
 
@@ -96,3 +97,55 @@ def test_networks_known_late(lab, demo):
     after = inside(one, "c1", "cat", "/etc/resolv.conf").stdout, open(f"/etc/netns/{n1.netns}/resolv.conf", encoding="utf-8").read()
     assert after == before
     n1.disconnect(demo)
+
+
+# ---- sockets ----
+
+def test_the_default_bridge_answers_at_once(lab):
+    """Its device comes after the name server: whoever is connected first is answered all the same."""
+    host = lab["node1"]
+    host.stop()
+    host.run("ip", "link", "del", "ovl0")
+    host.start()
+    n = lab.container(host, "first")
+    ep = n.connect("bridge")
+    assert dig(n, gateway(host, "bridge"), "-x", ep["ip4"])[0] == "NOERROR"
+    n.disconnect("bridge")
+    n.delete()
+
+
+def test_tcp_is_taken_on_one_address(lab):
+    """A resolver that has TCP's port of the IPv4 addresses keeps nobody from the IPv6 ones, nor from UDP."""
+    host = lab["node1"]
+    taken = host.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    host.ctl("network", "create", "-d", "bridge", "--ipv6", "six")
+    host.stop()
+    try:
+        taken.bind(("0.0.0.0", 53))
+        taken.listen()
+        host.start()
+        n = lab.container(host, "six1")
+        ep = n.connect("six")
+        gw4, gw6 = (next(c["Gateway"] for c in host.inspect("six")["IPAM"]["Config"] if (":" in c["Gateway"]) == six) for six in (False, True))
+        assert dig(n, gw6, "six1", "AAAA")[2][0][2] == ep["ip6"]
+        assert dig(n, gw6, "+tcp", "six1", "AAAA")[2][0][2] == ep["ip6"]
+        assert dig(n, gw4, "six1")[2][0][2] == ep["ip4"]
+        assert any(gw4 in p and "held by" in p for p in host.info()["Dns"]["Problems"])
+    finally:
+        taken.close()
+    wait_for(lambda: dig(n, gw4, "+tcp", "six1")[2], "TCP is served once it is free", 10)
+    n.disconnect("six")
+    host.ctl("network", "rm", "six")
+
+
+def test_a_bridge_of_the_same_name(lab):
+    host = lab["node1"]
+    n = lab.container(host, "again")
+    for _ in range(3):
+        host.ctl("network", "create", "-d", "bridge", "-o", "bridge.name=tbr1", "front")
+        ep = n.connect("front")
+        assert dig(n, gateway(host, "front"), "again")[2][0][2] == ep["ip4"]
+        n.disconnect("front")
+        host.ctl("network", "rm", "front")
+    n.delete()
