@@ -91,6 +91,8 @@ static void add_search(const struct place *p, struct strv *ret)
 		if (!net || network_is_predefined(net) || strcmp(net->driver, "egress") == 0)
 			continue;
 		text = mem_printf("%s.%s", net->name, p->n->d.config->dns_domain);
+		if (resolv_search_check(text, NULL) < 0)
+			continue; /* a network may be called what no question can hold */
 		strv_add(ret, text);
 		break;
 	}
