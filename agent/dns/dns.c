@@ -19,6 +19,10 @@ struct dns {
 	struct dns_clients *clients;
 	struct dns_forward *forward;
 	struct dns_listen *listen;
+	struct dns_hold *hold;
+	uint32_t strange_key; /* 0: none */
+	dns_stranger_fn stranger;
+	void *stranger_user;
 	uint32_t ttl_s;
 	unsigned turn; /* whose address comes first */
 	uint16_t id; /* of dns_ask()'s questions */
@@ -103,12 +107,52 @@ static size_t look_up(struct dns *d, const struct dns_client *client, const stru
 	return dns_answer_write(q, zone_domain(d->zone), ret_a, d->ttl_s, max, d->buf);
 }
 
+/* Who it is did not become known in time. */
+static void on_unknown(void *user, struct dns_asker *asker, const struct dns_from *from,
+		       const uint8_t *pkt, size_t len)
+{
+	enum dns_rcode rcode = DNS_NOERROR;
+	struct dns *d = user;
+	struct dns_query q;
+	int r = dns_query_parse(pkt, len, &q, &rcode);
+
+	(void)from;
+	if (r == -EBADMSG) {
+		d->stats.bad++;
+		dns_listen_drop(asker);
+		return;
+	}
+	d->stats.unknown++;
+	dns_listen_answer(asker, d->buf, dns_error_write(&q, DNS_SERVFAIL, d->buf));
+}
+
+static void on_stranger(struct dns *d, struct dns_asker *asker, const struct dns_from *from,
+			const uint8_t *pkt, size_t len)
+{
+	struct ip source = from->source;
+
+	if (from->key == 0 || from->key != d->strange_key) {
+		d->stats.strangers++;
+		dns_listen_drop(asker);
+		return;
+	}
+	if (dns_hold_put(d->hold, asker, from, pkt, len))
+		d->stats.held++;
+	else
+		on_unknown(d, asker, from, pkt, len);
+	d->stranger(d->stranger_user, source);
+}
+
+static const struct dns_client *client_of(const struct dns *d, const struct dns_from *from)
+{
+	return from->key != 0 ? dns_client_find(d->clients, from->key, from->source) : NULL;
+}
+
 static void on_question(void *user, struct dns_asker *asker, const struct dns_from *from,
 			const uint8_t *pkt, size_t len)
 {
 	struct dns *d = user;
-	const struct dns_client *client =
-		from->key != 0 ? dns_client_find(d->clients, from->key, from->source) : NULL;
+	const struct dns_client *client = client_of(d, from);
 	enum dns_rcode rcode = DNS_NOERROR;
 	struct zone_answer a;
 	struct dns_query q;
@@ -116,8 +160,7 @@ static void on_question(void *user, struct dns_asker *asker, const struct dns_fr
 	int r;
 
 	if (!client) {
-		d->stats.strangers++;
-		dns_listen_drop(asker);
+		on_stranger(d, asker, from, pkt, len);
 		return;
 	}
 	r = dns_query_parse(pkt, len, &q, &rcode);
@@ -144,6 +187,23 @@ static void on_question(void *user, struct dns_asker *asker, const struct dns_fr
 	dns_listen_answer(asker, d->buf, n);
 }
 
+void dns_strangers(struct dns *d, uint32_t key, dns_stranger_fn fn, void *user)
+{
+	d->strange_key = key;
+	d->stranger = fn;
+	d->stranger_user = user;
+}
+
+static bool is_known(void *user, const struct dns_from *from)
+{
+	return client_of(user, from) != NULL;
+}
+
+void dns_strangers_again(struct dns *d)
+{
+	dns_hold_again(d->hold, is_known, on_question, d);
+}
+
 static bool is_self(void *user, struct dns_server_addr a)
 {
 	const struct dns *d = user;
@@ -162,6 +222,7 @@ struct dns *dns_new(const struct dns_config *c)
 	d->zone = zone_new(c->domain);
 	d->clients = dns_clients_new();
 	d->listen = dns_listen_new(c->loop, on_question, d);
+	d->hold = dns_hold_new(c->loop, on_unknown, d);
 	d->forward = dns_forward_new(&forward_config);
 	return d;
 }
@@ -182,6 +243,7 @@ void dns_close(struct dns *d)
 	if (!d)
 		return;
 	dns_listen_close(d->listen);
+	dns_hold_close(d->hold);
 	while (d->relays)
 		tell_end(d, d->relays);
 	dns_forward_close(d->forward);

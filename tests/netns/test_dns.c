@@ -342,6 +342,50 @@ static void test_strangers(void **state)
 	close(victim);
 }
 
+/* Somebody tells who it is; of .3 he never does. */
+static void tell(void *user, struct ip source)
+{
+	struct lab *l = user;
+
+	l->told++;
+	if (!ip_eq(source, dns_lab_ip("10.9.0.2")))
+		return;
+	put(l, 16, 1, DNS_LAB_HOST2, 1, "c4", "10.9.0.2", true);
+	dns_strangers_again(l->dns);
+}
+
+static void test_known_later(void **state)
+{
+	struct lab *l = *state;
+	int c4 = dns_lab_udp("c4", "10.9.0.2"), other, tcp;
+	uint8_t buf[512];
+	size_t n = question("web", TYPE_A, buf + 2, sizeof(buf) - 2);
+
+	nft_lab_sh("ip -n ~c4 addr add 10.9.0.3/24 dev eth0");
+	other = dns_lab_udp("c4", "10.9.0.3");
+	dns_strangers(l->dns, DNS_LAB_HOST2, tell, l);
+	says(l, c4, "10.9.0.1", "web", TYPE_A, "NOERROR A=10.7.1.77");
+	says(l, c4, "10.9.0.1", "www.example.com", TYPE_A, "NOERROR A=192.0.2.1");
+	assert_int_equal(l->told, 1);
+	/* A resolver goes on to its next server then. */
+	says(l, other, "10.9.0.1", "web", TYPE_A, "SERVFAIL");
+	tcp = dns_lab_tcp("c4", "10.9.0.3", "10.9.0.1");
+	says_by_tcp(l, tcp, "web", TYPE_A, "SERVFAIL");
+	assert_int_equal(stats(l).unknown, 2);
+	assert_int_equal(stats(l).held, 3);
+	/* Who goes meanwhile, and what is held at the end, is nobody's any more. */
+	buf[0] = 0;
+	buf[1] = (uint8_t)n;
+	dns_lab_write(&l->loop, tcp, buf, n + 2);
+	assert_int_equal(dns_lab_send(other, "10.9.0.1", buf + 2, n), 0);
+	says(l, c4, "10.9.0.1", "web", TYPE_A, "NOERROR A=10.7.1.77");
+	close(tcp);
+	says(l, c4, "10.9.0.1", "web", TYPE_A, "NOERROR A=10.7.1.77");
+	dns_strangers_again(l->dns);
+	close(c4);
+	close(other);
+}
+
 static uint32_t next(uint32_t *seed)
 {
 	*seed = *seed * 1664525 + 1013904223;
@@ -536,10 +580,9 @@ static void test_ask(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_own_names), TEST(test_rotated),
-		TEST(test_foreign),   TEST(test_strangers),
-		TEST(test_garbage),   TEST(test_flood),
-		TEST(test_gone),      TEST(test_own_server_as_upstream),
+		TEST(test_own_names), TEST(test_rotated),     TEST(test_foreign),
+		TEST(test_strangers), TEST(test_known_later), TEST(test_garbage),
+		TEST(test_flood),     TEST(test_gone),	      TEST(test_own_server_as_upstream),
 		TEST(test_ask),
 	};
 	int r;
