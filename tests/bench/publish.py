@@ -100,7 +100,7 @@ def bare(lab, host):
 
 
 def docker_way(lab, host, label, *args):
-    docker = Docker(lab, host, args).__enter__()
+    docker = Docker(lab, host, args, plugin=False).__enter__()
     d = docker.run("web", "-p", "8080:80", "-p", "8080:80/udp", "-p", "8081:5301")
     name = f"{lab.prefix}{host.name}web"
     netns.add(name)  # a name for the container's namespace

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from docker import DockerLab  # noqa: E402
 from lab import BIN, Lab  # noqa: E402
 
 
@@ -21,6 +22,13 @@ def pytest_sessionstart(session):
 def lab(request):
     """One lab for the module, as its LAB says: LAB = dict(hosts=3, etcd=3)."""
     with Lab(**getattr(request.module, "LAB", {})) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dockers(request):
+    """A lab with a dockerd on each host for the module, as its DOCKERS says: DOCKERS = dict(hosts=2)."""
+    with DockerLab(**getattr(request.module, "DOCKERS", {})) as made:
         yield made
 
 

@@ -235,6 +235,7 @@ class Lab:
         self.hosts = {}
         self.etcd = None
         self.leftovers = []
+        self.more_logs = []  # (what, file): shown with a failed test
         san = f"log_path={self.dir}/sanitizer"
         self.env = dict(os.environ, **{
             MARK: self.prefix,
@@ -391,4 +392,5 @@ class Lab:
         out = [(f"{h.name}: ovld", self.tail(h.log)) for h in self]
         if self.etcd:
             out += [(f"{n}: etcd", self.tail(self.etcd.log(n), 1500)) for n in self.etcd.names]
+        out += [(what, self.tail(file)) for what, file in self.more_logs]
         return out + [("sanitizer", r) for r in self.sanitizer_reports()]

@@ -16,7 +16,7 @@ def both(request):
         outside = lab.stranger("outside")
         if request.param == "ovld first":
             lab["node1"].start()
-        with Docker(lab, lab["node1"]) as docker:
+        with Docker(lab, lab["node1"], plugin=False) as docker:
             if request.param == "dockerd first":
                 lab["node1"].start()
             yield lab, docker, outside
