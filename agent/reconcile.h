@@ -73,3 +73,38 @@ void reconcile_audit(struct reconcile *r);
 #define RECONCILE_AUDIT_MS 60000
 bool reconcile_ready(const struct reconcile *r); /* first dump done */
 void reconcile_stats(const struct reconcile *r, struct reconcile_stats *ret);
+
+/* ---- looking without writing (`ovlctl doctor`) ---- */
+
+struct diff_op;
+enum reconcile_amiss {
+	RECONCILE_GROUND, /* ->why */
+	RECONCILE_OP, /* ->op would be done to network ->vni; ->want (NULL: it shall not be there), ->have */
+	RECONCILE_TARGET_GONE, /* ->port's namespace is no more */
+	RECONCILE_VTEP_MISSING, /* ->ip */
+	RECONCILE_VTEP_SURPLUS,
+	RECONCILE_ELEM_MISSING, /* ->elem, of network ->vni: missing, or leads elsewhere */
+	RECONCILE_ELEM_SURPLUS,
+	RECONCILE_GUARD_SURPLUS, /* ->guard: lets a port send what it should not, or is left of one that is gone */
+	RECONCILE_LINK_LOOSE, /* ->name: a port on no bridge of ours */
+};
+struct reconcile_finding { /* borrowed for the call; what ->amiss does not name is unset */
+	enum reconcile_amiss amiss;
+	uint32_t vni; /* 0: no single network's */
+	const char *why, *name;
+	const struct diff_op *op;
+	const struct state_net *want, *have;
+	const struct state_port *port;
+	const struct state_elem *elem;
+	const struct state_guard *guard;
+	struct ip ip;
+};
+typedef void (*reconcile_examine_fn)(void *user, const struct reconcile_finding *f);
+/**
+ * reconcile_examine() - compare a fresh dump with what is desired: all that passes over everything would repair now, network by network
+ * Nothing is written, and what is observed is left as it was. What has no picture yet (hooks.source) is passed over, and so are deletions where it is not
+ * complete. Return: 0, -EAGAIN: not ready; the kernel's.
+ */
+int reconcile_examine(struct reconcile *r, reconcile_examine_fn fn, void *user, struct err *e);
+/** reconcile_idle() - is nothing due, and no deletion under way? Networks that back off after a failure do not count. */
+bool reconcile_idle(const struct reconcile *r);

@@ -10,76 +10,6 @@
 #include "base/mem.h"
 #include "overlay/diff.h"
 
-/* ---- all that is desired ---- */
-
-struct wanted_place {
-	const struct state_port *port;
-	uint32_t vni;
-};
-struct wanted {
-	struct state_net **v;
-	size_t n;
-	struct wanted_place *ports; /* of all of them, by name */
-	size_t n_ports;
-};
-
-static void wanted_done(struct wanted *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		state_net_free(w->v[i]);
-	free(w->v);
-	free(w->ports);
-}
-#define _cleanup_wanted_ _cleanup_(wanted_done)
-
-static int cmp_place(const void *a, const void *b)
-{
-	const struct wanted_place *x = a, *y = b;
-
-	return strcmp(x->port->name, y->port->name);
-}
-
-static struct wanted wanted_all(struct reconcile *r)
-{
-	_cleanup_free_ uint32_t *vnis = NULL;
-	struct wanted w = { 0 };
-	size_t n, ports = 0;
-
-	n = r->h.vnis(r->user, &vnis);
-	w.v = mem_alloc_array(n + 1, sizeof(struct state_net *));
-	for (size_t i = 0; i < n; i++) {
-		if (r->h.source(r->user, vnis[i]) == RECONCILE_NONE)
-			continue;
-		w.v[w.n] = r->h.desired(r->user, vnis[i]);
-		if (w.v[w.n])
-			ports += w.v[w.n++]->n_ports;
-	}
-	w.ports = mem_alloc_array(ports + 1, sizeof(*w.ports));
-	for (size_t i = 0; i < w.n; i++) {
-		for (size_t k = 0; k < w.v[i]->n_ports; k++)
-			w.ports[w.n_ports++] =
-				(struct wanted_place){ &w.v[i]->ports[k], w.v[i]->vni };
-	}
-	qsort(w.ports, w.n_ports, sizeof(*w.ports), cmp_place);
-	return w;
-}
-
-/* *ret_vni is left alone where there is none. */
-static const struct state_port *wanted_port(const struct wanted *w, const char *name,
-					    uint32_t *ret_vni)
-{
-	struct state_port named = { 0 };
-	const struct wanted_place key = { .port = &named };
-	const struct wanted_place *at;
-
-	snprintf(named.name, sizeof(named.name), "%s", name);
-	at = bsearch(&key, w->ports, w->n_ports, sizeof(*w->ports), cmp_place);
-	if (!at)
-		return NULL;
-	*ret_vni = at->vni;
-	return at->port;
-}
-
 /* ---- elements ---- */
 
 static int cmp_ip(const void *a, const void *b)
@@ -183,7 +113,7 @@ static struct guards all_guards(struct reconcile *r, const struct wanted *w)
 /* All tables anew, with all that shall be in them. */
 static int ground_whole(struct reconcile *r, struct err *e)
 {
-	_cleanup_wanted_ struct wanted w = wanted_all(r);
+	_cleanup_wanted_ struct wanted w = reconcile_wanted(r);
 	_cleanup_free_ struct state_elem *elems = NULL;
 	_cleanup_free_ struct ip *vteps = NULL;
 	struct guards g = all_guards(r, &w);
@@ -305,7 +235,7 @@ static void adopt_loose(struct reconcile *r, const struct state_port *w, uint32_
 }
 
 /* By its name alone: one in the overlay namespace may be an overlay's or the egress bridge's, so the cluster's picture has to be complete too. */
-static enum reconcile_source source_of(struct reconcile *r, const char *port)
+enum reconcile_source reconcile_source_of(struct reconcile *r, const char *port)
 {
 	return r->h.source(r->user, state_port_in_host(port) ? STATE_KEY_LOCAL : 0);
 }
@@ -316,11 +246,11 @@ static void sort_loose(struct reconcile *r, const struct wanted *w)
 	uint32_t vni;
 
 	for (size_t i = 0; i < r->n_loose; i++) {
-		const struct state_port *p = wanted_port(w, r->loose[i], &vni);
+		const struct state_port *p = reconcile_wanted_port(w, r->loose[i], &vni);
 
 		if (p)
 			adopt_loose(r, p, vni);
-		else if (source_of(r, r->loose[i]) == RECONCILE_COMPLETE)
+		else if (reconcile_source_of(r, r->loose[i]) == RECONCILE_COMPLETE)
 			reconcile_link_del(r, r->loose[i]);
 		else
 			memmove(r->loose[kept++], r->loose[i], IFNAMSIZ);
@@ -331,7 +261,7 @@ static void sort_loose(struct reconcile *r, const struct wanted *w)
 static bool is_wanted_guard(const struct wanted *w, const struct state_guard *g)
 {
 	uint32_t vni;
-	const struct state_port *p = wanted_port(w, g->port, &vni);
+	const struct state_port *p = reconcile_wanted_port(w, g->port, &vni);
 	struct state_guard own[2];
 	size_t n = p ? state_port_guards(p, own) : 0;
 
@@ -351,7 +281,7 @@ static int drop_strays(struct reconcile *r, const struct wanted *w, struct err *
 
 	ops = mem_alloc_array(r->n_strays + 1, sizeof(*ops));
 	for (size_t i = 0; i < r->n_strays; i++) {
-		if (source_of(r, r->strays[i].port) == RECONCILE_COMPLETE &&
+		if (reconcile_source_of(r, r->strays[i].port) == RECONCILE_COMPLETE &&
 		    !is_wanted_guard(w, &r->strays[i]))
 			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = r->strays[i] };
 	}
@@ -359,7 +289,7 @@ static int drop_strays(struct reconcile *r, const struct wanted *w, struct err *
 	if (status < 0)
 		return status;
 	for (size_t i = 0; i < r->n_strays; i++) {
-		if (source_of(r, r->strays[i].port) != RECONCILE_COMPLETE)
+		if (reconcile_source_of(r, r->strays[i].port) != RECONCILE_COMPLETE)
 			r->strays[kept++] = r->strays[i];
 	}
 	r->n_strays = kept;
@@ -368,7 +298,7 @@ static int drop_strays(struct reconcile *r, const struct wanted *w, struct err *
 	return 0;
 }
 
-static bool is_guard_of(const struct state_port *p, const struct state_guard *g)
+bool reconcile_is_guard_of(const struct state_port *p, const struct state_guard *g)
 {
 	struct state_guard own[2];
 	size_t n = state_port_guards(p, own);
@@ -402,7 +332,7 @@ static void look_again(struct reconcile *r, const struct state_port *p, uint32_t
 	for (size_t i = 0; i < r->n_guards; i++) {
 		const struct state_guard *g = &r->guards[i];
 
-		if (strcmp(g->port, p->name) != 0 || !is_guard_of(p, g))
+		if (strcmp(g->port, p->name) != 0 || !reconcile_is_guard_of(p, g))
 			continue;
 		have->guard6 = have->guard6 || g->ip.family == AF_INET6;
 		have->guard4 = have->guard4 || g->ip.family != AF_INET6;
@@ -423,10 +353,10 @@ static int drop_misplaced(struct reconcile *r, const struct wanted *w, struct er
 
 	for (size_t i = 0; i < r->n_guards; i++) {
 		const struct state_guard *g = &r->guards[i];
-		const struct state_port *p = wanted_port(w, g->port, &vni);
+		const struct state_port *p = reconcile_wanted_port(w, g->port, &vni);
 
-		if (p && !is_guard_of(p, g) && !is_stray(r, g) &&
-		    source_of(r, g->port) == RECONCILE_COMPLETE &&
+		if (p && !reconcile_is_guard_of(p, g) && !is_stray(r, g) &&
+		    reconcile_source_of(r, g->port) == RECONCILE_COMPLETE &&
 		    (ip_is_set(g->ip) || g->security != STATE_SECURE_MAC_IP))
 			ops[n++] = (struct kernel_guard_op){ .del = true, .guard = *g };
 	}
@@ -434,14 +364,14 @@ static int drop_misplaced(struct reconcile *r, const struct wanted *w, struct er
 	if (status < 0)
 		return status;
 	for (size_t i = 0; i < n; i++) {
-		const struct state_port *p = wanted_port(w, ops[i].guard.port, &vni);
+		const struct state_port *p = reconcile_wanted_port(w, ops[i].guard.port, &vni);
 
 		if (p)
 			look_again(r, p, vni);
 	}
 	/* A new dump tells anew; those that could not be judged yet wait. */
 	for (size_t i = 0; i < r->n_guards; i++) {
-		if (source_of(r, r->guards[i].port) != RECONCILE_COMPLETE)
+		if (reconcile_source_of(r, r->guards[i].port) != RECONCILE_COMPLETE)
 			r->guards[kept++] = r->guards[i];
 	}
 	r->n_guards = kept;
@@ -462,7 +392,7 @@ int reconcile_leftovers(struct reconcile *r, struct err *e)
 	if (r->n_strays == 0 && r->n_guards == 0 && r->n_loose == 0 && !elems)
 		return 0;
 
-	_cleanup_wanted_ struct wanted w = wanted_all(r);
+	_cleanup_wanted_ struct wanted w = reconcile_wanted(r);
 
 	sort_loose(r, &w);
 	status = drop_misplaced(r, &w, e);

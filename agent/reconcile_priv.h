@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reconcile_priv - what the files of reconcile share: reconcile.c (what is due, and when), reconcile_event.c (what the kernel tells),
- * reconcile_ground.c (what is no single network's), reconcile_pass.c (one network), reconcile_elems.c (elements of the host's table: networks have them,
- * but which one does not stand in the kernel).
+ * reconcile_ground.c (what is no single network's), reconcile_wanted.c (all that is desired), reconcile_pass.c (one network), reconcile_elems.c (elements of
+ * the host's table: networks have them, but which one does not stand in the kernel), reconcile_examine.c (all of it compared, nothing written).
  */
 #pragma once
 #include <uthash.h>
@@ -111,8 +111,31 @@ int reconcile_dump(struct reconcile *r, struct err *e);
 /** reconcile_leftovers() - loose ports and stray elements of the last dump: put back, or deleted. */
 int reconcile_leftovers(struct reconcile *r, struct err *e);
 int reconcile_hosts(struct reconcile *r, struct err *e);
+/** reconcile_source_of() - who judges a port of which the name alone is known. */
+enum reconcile_source reconcile_source_of(struct reconcile *r, const char *port);
+/** reconcile_is_guard_of() - is @g one of the elements that @p shall have? */
+bool reconcile_is_guard_of(const struct state_port *p, const struct state_guard *g);
 /** reconcile_tell_drift() - @n repairs of @what; none is no news. */
 void reconcile_tell_drift(struct reconcile *r, uint32_t vni, const char *what, size_t n);
+
+/* reconcile_wanted.c */
+struct wanted_place {
+	const struct state_port *port;
+	uint32_t vni;
+};
+struct wanted {
+	struct state_net **v;
+	size_t n;
+	struct wanted_place *ports; /* of all of them, by name */
+	size_t n_ports;
+};
+/** reconcile_wanted() - every network whose source has a picture. */
+struct wanted reconcile_wanted(struct reconcile *r);
+void reconcile_wanted_done(struct wanted *w);
+#define _cleanup_wanted_ _cleanup_(reconcile_wanted_done)
+/** reconcile_wanted_port() - NULL: nobody's, and *ret_vni is left alone. */
+const struct state_port *reconcile_wanted_port(const struct wanted *w, const char *name,
+					       uint32_t *ret_vni);
 
 /* reconcile_elems.c */
 /**
