@@ -185,6 +185,24 @@ void docker_networks_free(struct docker_network *v, size_t n)
 	free(v);
 }
 
+struct docker_network *docker_networks_dup(const struct docker_network *v, size_t n)
+{
+	struct docker_network *ret = mem_alloc_array(n + 1, sizeof(*ret));
+
+	for (size_t i = 0; i < n; i++) {
+		ret[i].id = mem_strdup(v[i].id);
+		ret[i].name = mem_strdup(v[i].name);
+		ret[i].driver = mem_strdup(v[i].driver);
+		ret[i].internal = v[i].internal;
+		ret[i].ipv6 = v[i].ipv6;
+		kv_pairs_copy(&ret[i].options, &v[i].options);
+		kv_pairs_copy(&ret[i].labels, &v[i].labels);
+		kv_pairs_copy(&ret[i].ipam_options, &v[i].ipam_options);
+		strv_copy(&ret[i].subnets, &v[i].subnets);
+	}
+	return ret;
+}
+
 int docker_networks_decode(const char *text, size_t len, struct docker_network **ret, size_t *ret_n,
 			   struct err *e)
 {

@@ -67,6 +67,8 @@ struct docker_event {
 int docker_networks_decode(const char *text, size_t len, struct docker_network **ret, size_t *ret_n,
 			   struct err *e);
 int docker_network_decode(const char *text, size_t len, struct docker_network **ret, struct err *e);
+/** docker_networks_dup() - a deep copy, without endpoints. */
+struct docker_network *docker_networks_dup(const struct docker_network *v, size_t n);
 void docker_networks_free(struct docker_network *v, size_t n);
 int docker_container_decode(const char *text, size_t len, struct docker_container **ret,
 			    struct err *e);

@@ -9,3 +9,4 @@ ovl_unit_test(NAME test_plugin_replay SOURCES test_plugin_replay.c plugin_lab.c 
 if(TARGET test_plugin_replay)
 	target_compile_definitions(test_plugin_replay PRIVATE TRACES="${CMAKE_CURRENT_SOURCE_DIR}/docker_traces")
 endif()
+ovl_unit_test(NAME test_docker_watch SOURCES test_docker_watch.c docker_watch_lab.c docker_lab.c LIBS ovl_docker_watch ovl_fake_kv)

@@ -14,7 +14,7 @@
 #define DEADLINE_MS 30000
 #define REQUEST_MAX 65536
 
-struct conn {
+struct docker_lab_conn {
 	uv_pipe_t pipe;
 	uv_timer_t timer;
 	struct docker_lab *lab;
@@ -26,7 +26,7 @@ struct conn {
 
 static void on_conn_closed(uv_handle_t *h)
 {
-	struct conn *c = h->data;
+	struct docker_lab_conn *c = h->data;
 
 	if (--c->handles > 0)
 		return;
@@ -34,10 +34,12 @@ static void on_conn_closed(uv_handle_t *h)
 	free(c);
 }
 
-static void conn_close(struct conn *c)
+static void conn_close(struct docker_lab_conn *c)
 {
 	if (uv_is_closing((uv_handle_t *)&c->pipe))
 		return;
+	if (c->lab->hanging == c)
+		c->lab->hanging = NULL;
 	uv_close((uv_handle_t *)&c->pipe, on_conn_closed);
 	uv_close((uv_handle_t *)&c->timer, on_conn_closed);
 }
@@ -45,12 +47,14 @@ static void conn_close(struct conn *c)
 /* One piece in a turn of the loop, so that the client reads each by itself. */
 static void on_part(uv_timer_t *timer)
 {
-	struct conn *c = timer->data;
+	struct docker_lab_conn *c = timer->data;
 	const char *part = *c->parts;
 	uv_buf_t b;
 
-	if (part && strcmp(part, "HANG") == 0)
+	if (part && strcmp(part, "HANG") == 0) {
+		c->lab->hanging = c;
 		return;
+	}
 	if (!part || strcmp(part, "CLOSE") == 0) {
 		conn_close(c);
 		return;
@@ -64,7 +68,7 @@ static void on_part(uv_timer_t *timer)
 	uv_timer_start(&c->timer, on_part, 2, 0);
 }
 
-static bool request_complete(const struct conn *c)
+static bool request_complete(const struct docker_lab_conn *c)
 {
 	const char *end = strstr(c->in.data, "\r\n\r\n");
 	const char *length = strstr(c->in.data, "Content-Length: ");
@@ -85,7 +89,7 @@ static const char *const *choose(struct docker_lab *l, char *request)
 
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
-	struct conn *c = s->data;
+	struct docker_lab_conn *c = s->data;
 	struct docker_lab *l = c->lab;
 
 	if (n < 0) {
@@ -105,7 +109,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 
 static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *b)
 {
-	struct conn *c = h->data;
+	struct docker_lab_conn *c = h->data;
 
 	(void)size;
 	*b = uv_buf_init(c->lab->read_buffer, sizeof(c->lab->read_buffer));
@@ -114,7 +118,7 @@ static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *b)
 static void on_connection(uv_stream_t *server, int status)
 {
 	struct docker_lab *l = server->data;
-	struct conn *c = mem_alloc(sizeof(*c));
+	struct docker_lab_conn *c = mem_alloc(sizeof(*c));
 
 	assert_int_equal(status, 0);
 	c->lab = l;
@@ -215,4 +219,18 @@ void docker_lab_until(struct docker_lab *l, const char *told)
 void docker_lab_script(struct docker_lab *l, const char *const *parts)
 {
 	l->script[l->n_script++] = parts;
+}
+
+void docker_lab_push(struct docker_lab *l, const char *text)
+{
+	uv_buf_t b = uv_buf_init((char *)(uintptr_t)text, (unsigned)strlen(text));
+
+	assert_non_null(l->hanging);
+	assert_int_equal(uv_try_write((uv_stream_t *)&l->hanging->pipe, &b, 1), b.len);
+}
+
+void docker_lab_cut(struct docker_lab *l)
+{
+	assert_non_null(l->hanging);
+	conn_close(l->hanging);
 }

@@ -27,6 +27,7 @@ struct docker_lab {
 	void *user;
 	struct buf seen; /* "GET /x\n" ... with the body of a POST */
 	struct buf told; /* what the test's callbacks said */
+	struct docker_lab_conn *hanging; /* the last that "HANG" was answered to */
 	char read_buffer[4096];
 };
 void docker_lab_start(struct docker_lab *l, bool serve);
@@ -38,4 +39,8 @@ void docker_lab_until(struct docker_lab *l, const char *told);
 /** docker_lab_until_true() - the same for any condition; @what: for the failure. */
 void docker_lab_until_true(struct docker_lab *l, bool (*done)(void *user), void *user,
 			   const char *what);
+/** docker_lab_push() - more of the answer that hangs. */
+void docker_lab_push(struct docker_lab *l, const char *text);
+/** docker_lab_cut() - that answer ends. */
+void docker_lab_cut(struct docker_lab *l);
 void docker_lab_script(struct docker_lab *l, const char *const *parts);
