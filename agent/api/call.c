@@ -322,6 +322,7 @@ static void refuse(struct api_call *call, unsigned status, const char *fmt, ...)
 
 struct framing {
 	unsigned lengths, encodings;
+	size_t longest; /* body that is begun to be read */
 	bool too_long;
 };
 
@@ -336,7 +337,7 @@ static enum MHD_Result take_header(void *cls, enum MHD_ValueKind kind, const cha
 		f->encodings++;
 	if (strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
 		f->lengths++;
-		if (value && strtoull(value, &end, 10) > API_BODY_MAX)
+		if (value && strtoull(value, &end, 10) > f->longest)
 			f->too_long = true;
 	}
 	return MHD_YES;
@@ -361,7 +362,8 @@ static enum MHD_Result take_argument(void *cls, enum MHD_ValueKind kind, const c
  */
 static enum MHD_Result begin(struct api_call *call, const char *method)
 {
-	struct framing f = { 0 };
+	/* Who repeats a request that was cut off must not be. */
+	struct framing f = { .longest = call->manner.patient ? CALL_DISCARD_MAX : API_BODY_MAX };
 	char text[64];
 	int r;
 

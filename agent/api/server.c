@@ -45,11 +45,16 @@ static void rearm(struct api_server *s)
 
 static void run(struct api_server *s)
 {
+	bool full = api_server_connections(s) >= API_CONNECTIONS_MAX;
+
 	s->kicked = false;
 	s->running = true;
 	if (MHD_run(s->mhd) != MHD_YES)
 		log_error("api server cannot serve", "socket=%s", LOG_Q(s->listen.path));
 	s->running = false;
+	/* When full MHD does not listen, and begins to again only with its next run: no event would bring it. */
+	if (full && api_server_connections(s) < API_CONNECTIONS_MAX)
+		s->kicked = true;
 	if (s->closing)
 		server_stop(s);
 	else

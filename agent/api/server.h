@@ -23,7 +23,11 @@ struct api_server_manner {
 	cJSON *(*refusal)(
 		const char *
 			text); /* body of what the server refuses itself; NULL: {"message": text} */
-	bool patient; /* who has asked once may stay idle for ever: closed at the wrong moment, the client's next request would be lost */
+	/*
+	 * Who has asked once may stay idle for ever (closed at the wrong moment, the client's next request would be lost),
+	 * and bodies that are too long are read on for a while before they are refused.
+	 */
+	bool patient;
 	unsigned listen; /* LISTEN_ROOT (listen.h) */
 };
 
