@@ -148,6 +148,43 @@ static void test_activation(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Two of them, as the API's and Docker's: each is found by its path. */
+static int activated_both(void)
+{
+	char other[sizeof(path) + 2], pid[24];
+	struct listen first, second, l, m;
+
+	snprintf(other, sizeof(other), "%s2", path);
+	if (listen_open(path, &first, NULL) < 0 ||
+	    listen_open_as(other, LISTEN_ROOT, &second, NULL) < 0)
+		return 1;
+	if (dup2(first.fd, 13) != 13 || dup2(second.fd, 14) != 14 || dup2(13, 3) != 3 ||
+	    dup2(14, 4) != 4)
+		return 2;
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "2", 1);
+	if (listen_open_as(other, LISTEN_ROOT, &l, NULL) < 0 || !l.passed || l.fd != 4)
+		return 3;
+	if (listen_open(path, &m, NULL) < 0 || !m.passed || m.fd != 3)
+		return 4;
+	listen_close(&l);
+	listen_close(&m);
+	return unlink(other) == 0 && exists() ? 0 : 5;
+}
+
+static void test_activation_of_two(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(activated_both());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +193,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stale_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_paths, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_activation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_activation_of_two, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
