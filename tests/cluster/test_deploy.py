@@ -68,7 +68,7 @@ def netns_of(host):
 def test_the_example_is_valid(tmp_path):
     """As it is, and with every setting that is commented out."""
     example = (ROOT / "deploy/etc/ovld.yaml").read_text(encoding="utf-8")
-    setting = re.compile(r"^# (?=[a-z-]+:($| \S+$)|  - base: |    size: |  subnet: )")
+    setting = re.compile(r"^# (?=[a-z-]+:($| \S+$)| +(- )?([a-z-]+:( \S+)?|\S+)$)")
     full = "\n".join(setting.sub("", line) for line in example.splitlines())
     assert full.count("\npools:\n  - base:") == 1
     full = full.replace("/etc/ovl/", f"{tmp_path}/").replace("http://", "https://")
@@ -82,4 +82,13 @@ def test_the_example_is_valid(tmp_path):
         assert said.returncode == 0 and "valid" in said.stdout, f"{name}: {said.stderr}"
     known = set(re.findall(r"--([a-z-]+)", netns.sh(BIN / "ovld", "--help").stdout))
     shown = set(re.findall(r"^(?:# )?([a-z-]+):(?:$| )", example, re.M)) - {"pools"}
+    # Those of a section: dns: {ttl} is --dns-ttl.
+    section = ""
+    for line in example.splitlines():
+        top, inner = re.match(r"# ([a-z-]+):$", line), re.match(r"#   ([a-z-]+):", line)
+        section = top.group(1) if top else section
+        if inner:
+            shown.add(f"{section}-{inner.group(1)}")
+    shown |= {"dns-server"} if "dns-servers" in shown else set()
+    shown |= {"no-dns"} if "dns-enabled" in shown else set()
     assert known - shown == {"config", "check-config", "takeover", "help", "usage", "version"}
