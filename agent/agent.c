@@ -166,6 +166,7 @@ static void make_parts(struct agent *a)
 				      .drop = agent_names_drop,
 				      .user = a };
 	a->containers = containers_new(&cd);
+	agent_make_docker(a); /* before all that may wait */
 }
 
 static void reset_now(void *user, void (*done)(void *done_user, int status, const struct err *e),
@@ -190,6 +191,7 @@ static int start_api(struct agent *a, struct err *e)
 					   .publishes = a->publishes,
 					   .surroundings = a->surroundings,
 					   .dns = names_dns(a->names),
+					   .docker = a->docker,
 					   .dns_problems = agent_names_problems,
 					   .reset = reset_now,
 					   .user = a };
@@ -262,6 +264,8 @@ int agent_start(uv_loop_t *loop, const struct config *c, struct agent **ret, str
 	node_start(a->node);
 	if (a->kv)
 		mirror_start(a->mirror);
+	if (a->docker)
+		docker_start(a->docker);
 	uv_timer_start(&a->settle_timer, settle, AGENT_SETTLE_MS, AGENT_SETTLE_MS);
 	sd_notify(0, "READY=1");
 	log_info("ovld runs", "version=%s name=%s socket=%s", OVL_VERSION, c->name, c->socket);
@@ -293,6 +297,8 @@ void agent_stop(struct agent *a)
 	api_server_close(a->api);
 	if (a->mirror && a->local && a->kv)
 		agent_snapshot_flush(a);
+	docker_close(a->docker);
+	a->docker = NULL;
 	if (a->containers)
 		containers_close(a->containers);
 	if (a->endpoints)

@@ -205,6 +205,7 @@ static void hook_underlay(void *user)
 
 	node_underlay_changed(a->node);
 	agent_local_outward(a);
+	names_gwbridge_check(a->names);
 	if (a->endpoints && endpoints_check_forwarding(a->endpoints) > 0)
 		reconcile_repaired(a->reconcile, STATE_KEY_EGRESS, "forwarding");
 }
@@ -298,6 +299,7 @@ static void mirror_changed(void *user, const struct mirror_change *c, size_t n)
 	for (size_t i = 0; i < n; i++, c++) {
 		agent_tell(a, c);
 		names_mirror(a->names, c);
+		docker_mirror(a->docker, c);
 		switch (c->kind) {
 		case MODEL_NETWORK:
 			network_changed(a, c);
@@ -383,6 +385,7 @@ static void mirror_state_changed(void *user, enum mirror_state s, const char *wh
 		node_mirror_ready(a->node);
 		endpoints_resettle(a->endpoints, false);
 	}
+	docker_mirror_state(a->docker);
 	reconcile_dirty_hosts(a->reconcile);
 	reconcile_dirty_all(a->reconcile);
 }
@@ -402,6 +405,7 @@ static void mirror_link(void *user, bool up, const char *why)
 	if (up) {
 		log_info("etcd answers", "prefix=%s", a->config->etcd_prefix);
 		endpoints_resettle(a->endpoints, false);
+		docker_mirror_state(a->docker);
 	} else {
 		log_warn("etcd does not answer; everything forwards as it is, will retry", "why=%s",
 			 LOG_Q(why));

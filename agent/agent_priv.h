@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/api/context.h"
 #include "agent/containers.h"
+#include "agent/docker/docker.h"
 #include "agent/names.h"
 #include "agent/publish.h"
 #include "agent/surroundings.h"
@@ -44,6 +45,7 @@ struct agent {
 	struct knl_conntrack *conntrack; /* NULL: the kernel has none */
 	struct surroundings *surroundings;
 	struct names *names; /* NULL: switched off */
+	struct docker *docker; /* NULL: switched off */
 	uint32_t outward_mtu; /* of the way out of this host; 0: not read yet */
 	bool egress; /* ovl-gw is wanted, as last told the surroundings */
 	struct api_server *api;
@@ -76,6 +78,8 @@ void agent_local_changed(void *user, const struct model_network *net, bool remov
 void agent_local_outward(struct agent *a);
 /** agent_local_surroundings() - tell them which interfaces are ours. */
 void agent_local_surroundings(struct agent *a);
+/* agent_docker.c: Docker's plugin. */
+void agent_make_docker(struct agent *a);
 /* agent_names.c: names. */
 void agent_make_names(struct agent *a);
 /** agent_names_endpoint() / agent_names_sandbox() - endpoints_deps' hooks. */

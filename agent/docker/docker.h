@@ -10,7 +10,6 @@
  */
 #pragma once
 #include "agent/config.h"
-#include "agent/docker/docker_api.h"
 #include "agent/docker/plugin.h"
 #include "agent/endpoint.h"
 #include "agent/events.h"
@@ -28,7 +27,8 @@ struct docker_deps {
 	struct mirror *mirror;
 	struct networks *networks;
 	struct endpoints *endpoints;
-	struct claim *claim; /* NULL: standalone: every request is refused in words */
+	struct kv *kv; /* for leases of pools; NULL: standalone, and so is */
+	struct claim *claim; /* every request is refused in words then */
 	struct local *local;
 	struct events *events;
 	struct id (*self)(void *user);
@@ -40,8 +40,12 @@ struct docker *docker_new(const struct docker_deps *d);
 /** docker_start() - records and endpoints are loaded: the API is used from now on (unless config says none). */
 void docker_start(struct docker *d);
 void docker_close(struct docker *d); /* NULL is none */
-/** docker_mirror() - one change of the mirror. */
+/** docker_mirror() - one change of the mirror. NULL is none, as for the next. */
 void docker_mirror(struct docker *d, const struct mirror_change *c);
+/** docker_mirror_state() - the mirror's state, or its link to etcd, has changed. */
+void docker_mirror_state(struct docker *d);
+/** docker_left() - `docker network rm` was said on this node while others still used @network. NULL: false. */
+bool docker_left(const struct docker *d, struct id network);
 struct docker_state {
 	bool serving; /* the plugin's socket is open */
 	bool connected; /* the API's event stream is */
