@@ -30,7 +30,7 @@ struct plugin {
 };
 /* Held by the backend until it replies; on the plugin's list until it is answered. */
 struct plugin_call {
-	struct plugin *plugin; /* NULL: it is closed */
+	struct plugin *plugin; /* while ->api is set */
 	struct api_call *api; /* NULL: answered already */
 	const char *method;
 	uint64_t began_ms;
@@ -68,8 +68,8 @@ static struct plugin_call *call_new(struct plugin *p, struct api_call *api, cons
 	return c;
 }
 
-/* Docker hears @answer; the call is no longer waited for. */
-static void answer(struct plugin_call *c, cJSON *j)
+/* Docker hears @j; the call is no longer waited for. */
+static void settle(struct plugin_call *c, cJSON *j)
 {
 	struct plugin *p = c->plugin;
 	uint64_t took = clock_boot_ms() - c->began_ms;
@@ -93,15 +93,15 @@ static void answer_err(struct plugin_call *c, const struct err *e)
 	if (log_limit_pass(&p->limit, clock_boot_ms(), LOG_INTERVAL_MS, &kept))
 		log_warn("docker was refused a call", "method=%s reason=%s suppressed=%u",
 			 c->method, LOG_Q(err_text(e)), kept);
-	answer(c, plugin_answer_err(e));
+	settle(c, plugin_answer_err(e));
 }
 
-void plugin_reply(struct plugin_call *c, cJSON *j)
+void plugin_reply(struct plugin_call *c, cJSON *answer)
 {
 	if (c->api)
-		answer(c, j ? j : cJSON_CreateObject());
+		settle(c, answer ? answer : cJSON_CreateObject());
 	else
-		cJSON_Delete(j);
+		cJSON_Delete(answer);
 	free(c);
 }
 
@@ -311,12 +311,8 @@ void plugin_close(struct plugin *p)
 		return;
 	p->closing = true;
 	err_set(&e, -ECANCELED, "ovld is stopping");
-	while (p->calls) {
-		struct plugin_call *c = p->calls;
-
-		answer_err(c, &e);
-		c->plugin = NULL;
-	}
+	while (p->calls)
+		answer_err(p->calls, &e);
 	api_server_close(p->server);
 	uv_close((uv_handle_t *)&p->timer, timer_closed);
 }
