@@ -81,9 +81,9 @@ static int fill_ipam(const cJSON *j, const char *where, int family, struct plugi
 	if (!pool)
 		return err_set(e, -EINVAL, "%s.Pool: missing", where);
 	d->space = mem_strdup(space ? space : "");
-	snprintf(what, sizeof(what), "%s.Pool", where);
+	snprintf(what, sizeof(what), "%.32s.Pool", where);
 	r = plugin_body_prefix(pool, family, what, &d->pool, e);
-	snprintf(what, sizeof(what), "%s.Gateway", where);
+	snprintf(what, sizeof(what), "%.32s.Gateway", where);
 	if (r == 0)
 		r = plugin_body_ip(gateway, family, what, &d->gateway, e);
 	return r < 0 ? r : fill_aux(aux, where, family, d, e);
