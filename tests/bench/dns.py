@@ -324,6 +324,7 @@ def flooded(world, count, n):
     table = Table("attach during a flood of questions whose server is silent, from one container (ms, API)", "p50", "p99", "max", "n", "x alone")
     some = [world.lab.container(node, f"some{i}") for i in range(3)]
     bad = world.lab.container(node, "bad")
+    world.api = Client(node)  # the former was silent for too long
     net = "small"  # a pass over 10,000 endpoints is not what is asked for here
     world.api.create(net)
     world.api.attach(net, bad, Dns=[SILENT])
