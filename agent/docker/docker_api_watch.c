@@ -79,7 +79,7 @@ static void on_done(void *user, const struct http_answer *answer)
 	a->stream = NULL;
 	a->open = a->skip = false;
 	buf_reset(&a->line);
-	if (docker_api_status(a->path, answer, &e) == 0)
+	if (was_open || docker_api_status(a->path, answer, &e) == 0)
 		err_set(&e, -ECONNRESET, "%s: Docker has ended the stream of events", a->path);
 	if (was_open && uv_now(a->loop) - a->opened_ms >= LASTED_MS)
 		backoff_reset(&a->backoff);

@@ -57,6 +57,8 @@ void docker_watch_end(struct docker_watch *w)
 			due = now + w->settle_ms;
 	}
 	docker_watch_at(w, due);
+	if (!w->abort)
+		docker_names_retry(w);
 }
 
 static void on_info(void *user, int status, const struct docker_info *i, const struct err *e)
@@ -111,6 +113,8 @@ static void on_event(void *user, const struct docker_event *ev)
 		free(TAKE_PTR(w->problem));
 		docker_api_info(w->api, on_info, w);
 		docker_names_all(w);
+		if (w->steps->connected)
+			w->steps->connected(w->user);
 		docker_watch_dirty(w);
 		break;
 	case DOCKER_EVENT_GONE:

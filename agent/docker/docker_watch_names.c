@@ -9,6 +9,8 @@
 
 static void ask_free(struct docker_watch *w, struct docker_ask *q)
 {
+	/* uthash goes by ->prev and ->next, which the analyzer does not follow: they are of entries still in the table. */
+	// NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
 	HASH_DEL(w->asks, q);
 	free(q->id);
 	free(q);
@@ -20,17 +22,17 @@ static void on_container(void *user, int status, const struct docker_container *
 			 const struct err *e)
 {
 	struct docker_watch *w = user;
-	struct docker_ask *q = w->asks; /* the one that was sent is the first */
+	struct docker_ask *q = TAKE_PTR(w->asked);
 
-	w->asking = false;
-	if (q && q->sent && !q->again)
+	q->failed = status < 0 && status != -ENOENT && !q->again;
+	if (!q->again && !q->failed)
 		ask_free(w, q);
-	else if (q)
-		q->sent = q->again = false;
+	else
+		q->again = false;
 	if (status == 0)
 		w->steps->container(w->user, c);
 	else if (status != -ENOENT) /* else it has gone: nothing to name */
-		log_warn("a container's names cannot be read; asked again with its next event",
+		log_warn("a container's names cannot be read; will retry with the next comparison",
 			 "err=%s", LOG_Q(err_text(e)));
 	if (!w->closing)
 		ask_next(w);
@@ -40,9 +42,11 @@ static void ask_next(struct docker_watch *w)
 {
 	struct docker_ask *q = w->asks;
 
-	if (w->asking || !q)
+	while (q && q->failed)
+		q = q->hh.next;
+	if (w->asked || !q)
 		return;
-	w->asking = q->sent = true;
+	w->asked = q;
 	docker_api_container(w->api, q->id, on_container, w);
 }
 
@@ -51,7 +55,7 @@ bool docker_names_pending(struct docker_watch *w, const char *container)
 	struct docker_ask *q;
 
 	HASH_FIND_STR(w->asks, container, q);
-	return q;
+	return q && !q->failed;
 }
 
 void docker_names_ask(struct docker_watch *w, const char *container)
@@ -60,7 +64,9 @@ void docker_names_ask(struct docker_watch *w, const char *container)
 
 	HASH_FIND_STR(w->asks, container, q);
 	if (q) {
-		q->again = q->sent; /* it may have been answered before this */
+		q->again = q == w->asked; /* it may have been answered before this */
+		q->failed = false;
+		ask_next(w);
 		return;
 	}
 	if (HASH_COUNT(w->asks) >= DOCKER_CONTAINERS_MAX)
@@ -80,14 +86,20 @@ static void on_containers(void *user, int status, const struct strv *ids, const 
 			"Docker's containers cannot be listed; will retry with its next connection",
 			"err=%s", LOG_Q(err_text(e)));
 	for (size_t i = 0; i < ids->n; i++) {
-		if (!docker_names_pending(w, ids->v[i]))
-			docker_names_ask(w, ids->v[i]);
+		docker_names_ask(w, ids->v[i]);
 	}
 }
 
 void docker_names_all(struct docker_watch *w)
 {
 	docker_api_containers(w->api, on_containers, w);
+}
+
+void docker_names_retry(struct docker_watch *w)
+{
+	for (struct docker_ask *q = w->asks; q; q = q->hh.next)
+		q->failed = false;
+	ask_next(w);
 }
 
 void docker_names_clear(struct docker_watch *w)

@@ -23,7 +23,8 @@ struct docker_hold {
 };
 struct docker_ask { /* a container to be looked at */
 	char *id;
-	bool sent, again;
+	bool again; /* once more: something was heard while it was asked */
+	bool failed; /* waits for docker_names_retry() */
 	UT_hash_handle hh; /* in the order asked for */
 };
 struct docker_watch {
@@ -53,7 +54,7 @@ struct docker_watch {
 	struct strv destroyed,
 		destroyed_before; /* Docker's event said so: since the pass began; before */
 	struct docker_ask *asks;
-	bool asking;
+	struct docker_ask *asked; /* the one that is with Docker */
 };
 struct docker_step {
 	struct docker_watch *w; /* NULL: closed meanwhile */
@@ -88,4 +89,6 @@ void docker_names_ask(struct docker_watch *w, const char *container);
 /** docker_names_all() - at those that run. */
 void docker_names_all(struct docker_watch *w);
 bool docker_names_pending(struct docker_watch *w, const char *container);
+/** docker_names_retry() - those that could not be read. */
+void docker_names_retry(struct docker_watch *w);
 void docker_names_clear(struct docker_watch *w);

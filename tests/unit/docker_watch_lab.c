@@ -128,6 +128,10 @@ static const char *answer_text(struct lab *l, const char *request)
 	if (strcmp(request, "GET /containers/json") == 0)
 		return OK "\r\n[{\"Id\":\"c0\"}]";
 	if (strncmp(request, "GET /containers/", 16) == 0) {
+		if (l->fail_names > 0) {
+			l->fail_names--;
+			return "HTTP/1.1 500 Error\r\n\r\n{\"message\":\"it takes too long\"}";
+		}
 		free(l->answer);
 		return l->answer = mem_printf(OK "\r\n{\"Id\":\"%.2s\",\"Name\":\"/name-%.2s\"}",
 					      request + 16, request + 16);

@@ -24,6 +24,7 @@ struct lab {
 	struct fake_network docker[NETS];
 	size_t n_docker;
 	unsigned lists, made;
+	unsigned fail_names; /* so many questions about containers fail */
 	const char *refuse; /* what POST and DELETE are answered with, NULL: done */
 	char *answer;
 	const char *parts[4];

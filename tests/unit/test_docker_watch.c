@@ -255,6 +255,23 @@ static void test_containers(void **state)
 	lab_stop(&l);
 }
 
+static void test_containers_later(void **state)
+{
+	struct lab l;
+
+	(void)state;
+	lab_start(&l, true);
+	l.fail_names = 2;
+	run_all(&l);
+	while (l.fail_names > 0) {
+		docker_watch_soon(l.w, NULL);
+		uv_run(&l.s.loop, UV_RUN_ONCE);
+	}
+	docker_watch_soon(l.w, NULL);
+	until(&l, "container name-c0;");
+	lab_stop(&l);
+}
+
 static bool is_away(void *user)
 {
 	struct docker_watch_state s;
@@ -333,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_name_in_the_way),
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_containers_later),
 		cmocka_unit_test(test_docker_comes_and_goes),
 		cmocka_unit_test(test_close),
 	};
