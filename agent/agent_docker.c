@@ -23,6 +23,7 @@ void agent_make_docker(struct agent *a)
 				 .mirror = a->mirror,
 				 .networks = a->networks,
 				 .endpoints = a->endpoints,
+				 .names = a->names,
 				 .kv = a->kv,
 				 .claim = a->claim,
 				 .local = a->local,

@@ -61,8 +61,26 @@ static struct state_net *compile(struct agent *a, const struct model_network *re
 	return compile_local(&in);
 }
 
+/* Of Docker's bridge nothing is ours but one element. */
+static struct state_net *docker_gwbridge_desired(struct agent *a)
+{
+	struct state_elem el = state_elem_ifname(STATE_SET_DNSREDIR, STATE_DOCKER_GWBRIDGE);
+	struct state_net *n;
+
+	if (!names_gwbridge_wanted(a->names))
+		return NULL;
+	n = state_net_new(STATE_KEY_DOCKER_GWBRIDGE);
+	n->kind = STATE_DIRECT; /* no bridge of ours */
+	n->complete = true;
+	state_net_add_elem(n, &el);
+	return n;
+}
+
 struct state_net *agent_local_desired(struct agent *a, uint32_t key)
 {
+	if (key == STATE_KEY_DOCKER_GWBRIDGE)
+		return docker_gwbridge_desired(a);
+
 	const struct model_network *rec = network_by_key(a->networks, key);
 	struct state_net *n = rec ? compile(a, rec) : NULL;
 
@@ -101,6 +119,10 @@ size_t agent_local_keys(struct agent *a, uint32_t **ret)
 	struct keys k = { .a = a };
 
 	network_each(a->networks, add_key, &k);
+	if (names_gwbridge_wanted(a->names)) {
+		k.v = mem_grow(k.v, k.n + 1, sizeof(*k.v));
+		k.v[k.n++] = STATE_KEY_DOCKER_GWBRIDGE;
+	}
 	*ret = k.v;
 	return k.n;
 }

@@ -73,6 +73,16 @@ static void own_containers(void *user, const struct state_target *t,
 	containers_each(a->containers, ask_container, &ask);
 }
 
+static void gwbridge_changed(void *user, bool wanted)
+{
+	struct agent *a = user;
+
+	if (a->stopping)
+		return;
+	reconcile_dirty(a->reconcile, STATE_KEY_DOCKER_GWBRIDGE);
+	surroundings_dns_also(a->surroundings, wanted ? STATE_DOCKER_GWBRIDGE : "");
+}
+
 void agent_make_names(struct agent *a)
 {
 	struct names_deps d = { .loop = a->loop,
@@ -80,8 +90,10 @@ void agent_make_names(struct agent *a)
 				.mirror = a->mirror,
 				.networks = a->networks,
 				.endpoints = a->endpoints,
+				.local = a->local,
 				.overlay_fd = overlay_fd,
 				.containers = own_containers,
+				.gwbridge = gwbridge_changed,
 				.user = a };
 
 	a->names = names_new(&d);

@@ -251,6 +251,7 @@ void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone
 
 	if (!n || !n->started)
 		return;
+	names_gwbridge_row(n, row, gone);
 	net = network_get(n->d.networks, row->network);
 	if (gone) {
 		dns_clients_del(dns_clients(n->dns), row->id);
@@ -314,6 +315,7 @@ struct names *names_new(const struct names_deps *d)
 	n->d = *d;
 	n->dns = dns_new(&dc);
 	n->files = etc_files_new(d->config->state_dir, ETC_FILES_NETNS_DIR);
+	names_gwbridge_new(n);
 	uv_timer_init(d->loop, &n->timer);
 	n->timer.data = n;
 	n->timer_open = true;
@@ -365,6 +367,7 @@ static void timer_closed(uv_handle_t *h)
 	for (size_t i = 0; i < n->n_problems; i++)
 		free(n->problems[i].text);
 	free(n->problems);
+	names_gwbridge_done(n);
 	etc_files_free(n->files);
 	free(n);
 }

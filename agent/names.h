@@ -7,6 +7,7 @@
  *   this node's endpoints               -> clients: who asks; files: resolv.conf, hosts
  *   overlay namespace, bridges' devices -> sockets
  *   configuration, host's resolv.conf   -> upstream servers
+ *   docker_gwbridge, as Docker tells    -> sockets there, clients
  *
  * All of it stands when the connect that it follows from is answered.
  */
@@ -28,12 +29,15 @@ struct names_deps {
 	struct mirror *mirror;
 	struct networks *networks;
 	struct endpoints *endpoints;
+	struct local *local;
 	int (*overlay_fd)(void *user); /* the overlay namespace; -1: none yet */
 	/* Containers of `ovlctl run` with a namespace of their own that run now: each (@t NULL), or the one there. */
 	void (*containers)(void *user, const struct state_target *t,
 			   void (*fn)(void *fn_user, const char *name,
 				      const struct local_target *t),
 			   void *fn_user);
+	/* Questions that come in by docker_gwbridge shall be redirected to us, or no more (STATE_SET_DNSREDIR); names_gwbridge_wanted() says the same. */
+	void (*gwbridge)(void *user, bool wanted);
 	void *user;
 };
 /** names_new() - @d is copied, what it points to is borrowed. Nothing is opened or written yet. NULL where config->dns says no. */
@@ -54,6 +58,31 @@ void names_sandbox(struct names *n, const struct state_target *t);
 void names_check(struct names *n);
 /** names_remove() - `ovlctl reset`: the files go, and nothing is taken in any more. */
 int names_remove(struct names *n, struct err *e);
+
+/* ---- Docker's containers, whose resolver asks by way of docker_gwbridge (names_gwbridge.c); for agent/docker/docker_gwbridge.h and the wiring ---- */
+
+#define NAMES_SANDBOX_MAX 65
+struct names_gwbridge { /* an endpoint on docker_gwbridge */
+	struct id endpoint;
+	char sandbox[NAMES_SANDBOX_MAX]; /* last part of the sandbox key of whoever has it: 12 digits */
+	struct ip ip4, ip6;
+};
+/**
+ * names_gwbridge_took() - all that are there
+ * @generation: names_gwbridge_generation() when Docker was asked: where this node's endpoints have changed since, those in no sandbox of ours
+ * may be ours all the same, and stay unknown
+ */
+void names_gwbridge_took(struct names *n, const struct names_gwbridge *v, size_t n_v,
+			 unsigned generation);
+unsigned names_gwbridge_generation(const struct names *n);
+/** names_gwbridge_usable() - can Docker be asked? Without that nobody would be known, so nothing is redirected. Remembered over restarts of the agent. */
+void names_gwbridge_usable(struct names *n, bool usable);
+/** names_gwbridge_watch() - @unknown: somebody asks who is not known: Docker is to be asked, once in a while at most. NULL: nobody is told. */
+void names_gwbridge_watch(struct names *n, void (*unknown)(void *user), void *user);
+/** names_gwbridge_wanted() - redirect? Also before names_start(): what the last life of the agent left is still wanted then. */
+bool names_gwbridge_wanted(struct names *n);
+/** names_gwbridge_check() - the bridge may have come, gone, or have other addresses. */
+void names_gwbridge_check(struct names *n);
 
 struct dns *names_dns(struct names *n);
 /** names_problems() - sockets that could not be opened, in words; appended. */

@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "overlay/state.h"
 
-/* @e NULL: all is well with it. */
-static void note(struct names *n, uint32_t key, const struct err *e)
+void names_note(struct names *n, uint32_t key, const struct err *e)
 {
 	size_t i = 0;
 
@@ -57,7 +56,7 @@ void names_listen_one(struct names *n, const struct model_network *net)
 	if (key == STATE_KEY_EGRESS)
 		n->egress_key = e.code == 0 ? key : 0;
 	/* That the bridge is not there (yet) is told by who makes it. */
-	note(n, key, e.code && e.code != -ENODEV ? &e : NULL);
+	names_note(n, key, e.code && e.code != -ENODEV ? &e : NULL);
 	if (e.code)
 		names_check(n);
 }
@@ -65,7 +64,7 @@ void names_listen_one(struct names *n, const struct model_network *net)
 void names_listen_drop(struct names *n, uint32_t key)
 {
 	dns_listen_host_del(dns_listen(n->dns), key);
-	note(n, key, NULL);
+	names_note(n, key, NULL);
 }
 
 static void listen_local(void *user, const struct model_network *net)
@@ -89,11 +88,12 @@ void names_listen_all(struct names *n)
 	uv_timer_start(&n->timer, tick, NAMES_CHECK_MS, 0);
 	if (fd >= 0) {
 		(void)dns_listen_overlay(dns_listen(n->dns), fd, &e);
-		note(n, 0, e.code ? &e : NULL);
+		names_note(n, 0, e.code ? &e : NULL);
 	}
 	if (e.code || fd < 0)
 		names_check(n);
 	network_each(n->d.networks, listen_local, n);
+	names_gwbridge_check(n);
 }
 
 void names_check(struct names *n)

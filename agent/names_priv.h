@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * names_priv - what the files of names share: names.c the feed, names_listen.c the sockets, names_files.c the files.
+ * names_priv - what the files of names share: names.c the feed, names_listen.c the sockets, names_files.c the files, names_gwbridge.c Docker's containers.
  */
 #pragma once
+#include <uthash.h>
 #include "agent/dns/dns.h"
 #include "agent/dns/resolv_follow.h"
 #include "agent/etc_files.h"
@@ -13,6 +14,24 @@ struct names_problem {
 	uint32_t key; /* of the network; 0: the overlay namespace */
 	char *text;
 };
+/* One that is on docker_gwbridge. */
+struct gw_member {
+	UT_hash_handle hh;
+	struct id id; /* Docker's endpoint there */
+	char sandbox[NAMES_SANDBOX_MAX];
+	struct ip ip4, ip6;
+	bool foreign; /* on no network of ours, for all we know */
+	bool gone;
+};
+struct names_gw {
+	struct gw_member *members;
+	struct ip *addresses; /* of the bridge, that were to be served last */
+	size_t n_addresses;
+	bool usable, failed, wanted, told;
+	unsigned generation;
+	void (*unknown)(void *user);
+	void *user;
+};
 struct names {
 	struct names_deps d;
 	struct dns *dns;
@@ -22,17 +41,26 @@ struct names {
 	struct names_problem *problems;
 	size_t n_problems;
 	uint32_t egress_key; /* STATE_KEY_EGRESS while ovl-gw is served, 0 before */
+	struct names_gw gw;
 	uv_timer_t timer;
 	bool started, timer_open;
 };
 
 /* names_listen.c */
+/** names_note() - a problem with serving @key, told once; @e NULL: all is well with it. */
+void names_note(struct names *n, uint32_t key, const struct err *e);
 /** names_listen_all() - open what is missing. */
 void names_listen_all(struct names *n);
 /** names_listen_one() - the addresses of one local network. */
 void names_listen_one(struct names *n, const struct model_network *net);
 /** names_listen_drop() - it is no more. */
 void names_listen_drop(struct names *n, uint32_t key);
+
+/* names_gwbridge.c */
+void names_gwbridge_new(struct names *n);
+void names_gwbridge_done(struct names *n);
+/** names_gwbridge_row() - one of this node's endpoints is in the kernel, or no more. */
+void names_gwbridge_row(struct names *n, const struct local_endpoint *row, bool gone);
 
 /* names_files.c */
 /** names_files_all() - of every namespace with an endpoint. */

@@ -143,6 +143,17 @@ void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], si
 		later(s, SURROUNDINGS_GATHER_MS);
 }
 
+void surroundings_dns_also(struct surroundings *s, const char *ifname)
+{
+	if (!s->coexist)
+		return;
+	coexist_dns_also(s->coexist, ifname);
+	if (*ifname)
+		update(s);
+	else
+		later(s, SURROUNDINGS_GATHER_MS);
+}
+
 int surroundings_remove(struct surroundings *s, struct err *e)
 {
 	int r = 0;

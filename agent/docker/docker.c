@@ -153,6 +153,13 @@ static void step_container(void *user, const struct docker_container *c)
 	docker_container(user, c);
 }
 
+static void step_connected(void *user)
+{
+	struct docker *d = user;
+
+	docker_gwbridge_ask(d->gwbridge);
+}
+
 static const struct docker_steps steps = {
 	.name = step_name,
 	.unbind = step_unbind,
@@ -160,6 +167,7 @@ static const struct docker_steps steps = {
 	.left = step_left,
 	.self = step_self,
 	.container = step_container,
+	.connected = step_connected,
 };
 
 /* ---- life ---- */
@@ -218,6 +226,7 @@ void docker_start(struct docker *d)
 	if (!d->d.config->docker_api)
 		return;
 	d->watch = docker_watch_new(d->d.loop, d->d.config->docker_api, d->d.mirror, &steps, d);
+	d->gwbridge = docker_gwbridge_new(d->d.loop, docker_watch_api(d->watch), d->d.names);
 	docker_watch_start(d->watch);
 }
 
@@ -234,8 +243,10 @@ void docker_close(struct docker *d)
 	if (!d)
 		return;
 	d->closing = true;
+	docker_gwbridge_close(d->gwbridge);
 	docker_watch_close(d->watch);
 	plugin_close(d->plugin);
+	d->gwbridge = NULL;
 	d->watch = NULL;
 	d->plugin = NULL;
 	uv_close((uv_handle_t *)&d->serve, handle_closed);

@@ -13,6 +13,7 @@
 #include "agent/docker/plugin.h"
 #include "agent/endpoint.h"
 #include "agent/events.h"
+#include "agent/names.h"
 #include "agent/network.h"
 #include "ipam/claim.h"
 #include "store/mirror.h"
@@ -27,6 +28,7 @@ struct docker_deps {
 	struct mirror *mirror;
 	struct networks *networks;
 	struct endpoints *endpoints;
+	struct names *names; /* NULL: switched off */
 	struct kv *kv; /* for leases of pools; NULL: standalone, and so is */
 	struct claim *claim; /* every request is refused in words then */
 	struct local *local;

@@ -30,6 +30,7 @@
 #include <uv.h>
 #include "agent/docker/docker.h"
 #include "agent/docker/docker_sync.h"
+#include "agent/docker/docker_gwbridge.h"
 #include "agent/docker/docker_watch.h"
 #include "base/log.h"
 #include "base/strv.h"
@@ -63,6 +64,7 @@ struct docker_touched { /* a network in which there may be reservations of this 
 struct docker {
 	struct docker_deps d;
 	struct docker_watch *watch; /* NULL: without the API, or not started */
+	struct docker_gwbridge *gwbridge;
 	struct plugin *plugin; /* NULL: its socket could not be had yet */
 	struct docker_pool *pools;
 	bool pools_read, pools_reading; /* those of an earlier run */

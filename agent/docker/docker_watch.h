@@ -51,6 +51,8 @@ struct docker_steps {
 	struct id (*self)(void *user);
 	/* What a container is called: it was connected, started, renamed, or runs when the stream of events opens. Borrowed. */
 	void (*container)(void *user, const struct docker_container *c);
+	/* The stream of events has opened: Docker may be asked, and nothing heard before counts any more. May be NULL. */
+	void (*connected)(void *user);
 };
 struct docker_watch;
 /** docker_watch_new() - @path: of Docker's socket; @steps borrowed. Nothing is done yet. */
