@@ -69,7 +69,7 @@ void zone_free(struct zone *z);
 const char *zone_domain(const struct zone *z);
 /**
  * zone_network_put() - a network, or what is new about it; its endpoints may come before or after
- * @nameless: its endpoints are found through links and by address alone (the default bridge, the egress bridge)
+ * @nameless: its endpoints are found through links and by address alone (the default bridge; the egress network, which is told of no endpoints)
  */
 void zone_network_put(struct zone *z, struct id id, const char *name, bool nameless,
 		      const struct prefix *subnets, size_t n_subnets);

@@ -149,3 +149,44 @@ def test_a_bridge_of_the_same_name(lab):
         n.disconnect("front")
         host.ctl("network", "rm", "front")
     n.delete()
+
+
+# ---- records that go and come ----
+
+def test_what_left_is_gone_at_once_without_etcd(lab, demo):
+    host = lab["node1"]
+    a, b = lab.container(host, "gone1"), lab.container(host, "gone2")
+    for place in (a, b):
+        place.connect(demo)
+    gw = gateway(host, demo)
+    assert dig(a, gw, "gone2.demo.ovl")[0] == "NOERROR"
+    lab.etcd.stop()
+    try:
+        b.disconnect(demo)
+        assert dig(a, gw, "gone2.demo.ovl")[0] == "NXDOMAIN"
+        # etcd has its record still, and so has the picture of it that the next start begins with.
+        host.stop()
+        host.start(wait=False)
+        wait_for(lambda: os.path.exists(host.socket_path) and host.info()["Reconcile"]["Ready"], "node1 runs from its snapshot")
+        wait_for(lambda: dig(a, gw, "gone1.demo.ovl")[0] == "NOERROR", "names from the snapshot")
+        assert dig(a, gw, "gone2.demo.ovl")[0] == "NXDOMAIN"
+    finally:
+        lab.etcd.start()
+    host.wait_ready()
+    a.disconnect(demo)
+
+
+def test_a_record_put_back(lab, demo):
+    """A network's record that a foreign hand took away and put back: its endpoints' were there all the while."""
+    one, two = lab["node1"], lab["node2"]
+    run(one, "c1", "--network", demo)
+    key = next(k for k, v in lab.etcd.get("network/").items() if v["name"] == demo)
+    record = lab.etcd.raw(key)
+    record = record if isinstance(record, str) else record.decode()
+    lab.etcd.ctl("del", f"{lab.etcd_prefix}/{key}")
+    wait_for(lambda: demo not in [n["Name"] for n in two.get("/networks")], "the record is gone")
+    lab.etcd.put(key, record)
+    lab.everywhere(demo)
+    run(two, "c2", "--network", demo)
+    assert finds(two, "c2", "c1")
+    pings(two, "c2", "c1")
