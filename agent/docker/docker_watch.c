@@ -15,7 +15,9 @@ static void on_timer(uv_timer_t *timer)
 	struct docker_watch *w = timer->data;
 
 	w->due_ms = UINT64_MAX;
-	if (w->busy)
+	if (w->yielded)
+		docker_watch_continue(w);
+	else if (w->busy)
 		w->dirty = true;
 	else if (w->connected && mirror_get_state(w->mirror) == MIRROR_SYNCED &&
 		 !id_is_zero(w->steps->self(w->user)))

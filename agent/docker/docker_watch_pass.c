@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define THOUGHTS_MAX 16 /* in one turn of the loop: each goes over all networks */
+
 static const char *const step_name[] = {
 	[DOCKER_SYNC_NONE] = "none",	   [DOCKER_SYNC_NAME] = "name",
 	[DOCKER_SYNC_CREATE] = "create",   [DOCKER_SYNC_REMOVE] = "remove",
@@ -191,11 +193,18 @@ static bool think(struct docker_watch *w)
 	return true;
 }
 
-/* Steps that end from inside do not nest. */
+/* Steps that end from inside do not nest, and with thousands of them the loop still turns. */
 static void run(struct docker_watch *w)
 {
+	unsigned n = 0;
+
 	w->in_run = true;
 	while (!w->closing && !w->step) {
+		if (n++ == THOUGHTS_MAX) {
+			w->yielded = true;
+			docker_watch_at(w, uv_now(w->loop));
+			break;
+		}
 		if (think(w))
 			continue;
 		w->in_run = false;
@@ -203,6 +212,12 @@ static void run(struct docker_watch *w)
 		return;
 	}
 	w->in_run = false;
+}
+
+void docker_watch_continue(struct docker_watch *w)
+{
+	w->yielded = false;
+	run(w);
 }
 
 /* Of those that etcd says are gone, the ones that Docker still has. */

@@ -42,6 +42,7 @@ struct docker_watch {
 	/* the pass */
 	bool busy, dirty; /* dirty: something was heard since it began */
 	bool acted, abort;
+	bool yielded; /* the pass goes on when the timer rings */
 	bool in_run; /* docker_step_done() came from inside */
 	uint64_t pass;
 	struct docker_network *docker; /* as listed */
@@ -63,6 +64,8 @@ struct docker_step {
 
 /** docker_watch_begin() - a pass, if one can be. */
 void docker_watch_begin(struct docker_watch *w);
+/** docker_watch_continue() - with a pass that has ->yielded. */
+void docker_watch_continue(struct docker_watch *w);
 /** docker_watch_end() - of a pass, also of one that cannot go on. */
 void docker_watch_end(struct docker_watch *w);
 /** docker_watch_at() - the timer rings at @ms (uv_now) at the latest. */

@@ -9,7 +9,7 @@
 #include "tests/fake/fake_kv.h"
 #include "tests/unit/docker_lab.h"
 
-#define NETS 8
+#define NETS 40
 #define SETTLE_MS 2
 #define AGAIN_MS 20
 

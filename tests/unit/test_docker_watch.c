@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -272,6 +273,29 @@ static void test_containers_later(void **state)
 	lab_stop(&l);
 }
 
+/* More than are looked at in one turn. */
+static void test_many(void **state)
+{
+	struct docker_watch_state s;
+	struct lab l;
+
+	(void)state;
+	lab_start(&l, true);
+	for (unsigned i = 0; i + 1 < NETS; i++) { /* one is made */
+		char id[16];
+
+		snprintf(id, sizeof(id), "d%u", i);
+		docker_put(&l, id, id, NULL);
+	}
+	docker_watch_delays(l.w, SETTLE_MS, 0, AGAIN_MS);
+	put_network(&l, 1, "demo");
+	run_all(&l);
+	expect_only(&l, "container name-c0;POST /networks/create;");
+	docker_watch_state(l.w, &s);
+	assert_int_equal(s.strange, NETS - 1);
+	lab_stop(&l);
+}
+
 static bool is_away(void *user)
 {
 	struct docker_watch_state s;
@@ -351,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_containers_later),
+		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_docker_comes_and_goes),
 		cmocka_unit_test(test_close),
 	};
