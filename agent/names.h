@@ -54,7 +54,7 @@ void names_local(struct names *n, const struct model_network *net, bool removed)
 void names_endpoint(struct names *n, const struct local_endpoint *row, bool gone);
 /** names_sandbox() - all that was to be done for a namespace is done: its files. */
 void names_sandbox(struct names *n, const struct state_target *t);
-/** names_check() - a device may be another one by now: soon, the sockets are compared with them. */
+/** names_check() - a device may be another one by now: from the loop, the sockets are compared with them. */
 void names_check(struct names *n);
 /** names_remove() - `ovlctl reset`: the files go, and nothing is taken in any more. */
 int names_remove(struct names *n, struct err *e);

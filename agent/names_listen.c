@@ -34,6 +34,17 @@ void names_note(struct names *n, uint32_t key, const struct err *e)
 	n->problems[i].text = mem_strdup(err_text(e));
 }
 
+static void tick(uv_timer_t *t)
+{
+	names_listen_all(t->data);
+}
+
+static void retry(struct names *n)
+{
+	if (n->started && uv_timer_get_due_in(&n->timer) > NAMES_RETRY_MS)
+		uv_timer_start(&n->timer, tick, NAMES_RETRY_MS, 0);
+}
+
 void names_listen_one(struct names *n, const struct model_network *net)
 {
 	uint32_t key = network_key(net);
@@ -58,7 +69,7 @@ void names_listen_one(struct names *n, const struct model_network *net)
 	/* That the bridge is not there (yet) is told by who makes it. */
 	names_note(n, key, e.code && e.code != -ENODEV ? &e : NULL);
 	if (e.code)
-		names_check(n);
+		retry(n);
 }
 
 void names_listen_drop(struct names *n, uint32_t key)
@@ -71,11 +82,6 @@ static void listen_local(void *user, const struct model_network *net)
 {
 	if (model_network_is_local(net))
 		names_listen_one(user, net);
-}
-
-static void tick(uv_timer_t *t)
-{
-	names_listen_all(t->data);
 }
 
 void names_listen_all(struct names *n)
@@ -91,15 +97,22 @@ void names_listen_all(struct names *n)
 		names_note(n, 0, e.code ? &e : NULL);
 	}
 	if (e.code || fd < 0)
-		names_check(n);
+		retry(n);
 	network_each(n->d.networks, listen_local, n);
 	names_gwbridge_check(n);
 }
 
+/* And once more: what is being repaired may not be all there. */
+static void check(uv_timer_t *t)
+{
+	names_listen_all(t->data);
+	retry(t->data);
+}
+
 void names_check(struct names *n)
 {
-	if (n && n->started && uv_timer_get_due_in(&n->timer) > NAMES_RETRY_MS)
-		uv_timer_start(&n->timer, tick, NAMES_RETRY_MS, 0);
+	if (n && n->started)
+		uv_timer_start(&n->timer, check, 0, 0);
 }
 
 void names_problems(const struct names *n, struct strv *ret)
