@@ -73,7 +73,7 @@ static void drop(struct names *n, struct gw_member *m)
 	free(m);
 }
 
-static bool same(const struct gw_member *m, const struct names_gwbridge *now)
+static bool is_same(const struct gw_member *m, const struct names_gwbridge *now)
 {
 	return strcmp(m->sandbox, now->sandbox) == 0 && ip_eq(m->ip4, now->ip4) &&
 	       ip_eq(m->ip6, now->ip6);
@@ -114,7 +114,7 @@ void names_gwbridge_took(struct names *n, const struct names_gwbridge *v, size_t
 		m->gone = true;
 	for (size_t i = 0; i < n_v; i++) {
 		HASH_FIND(hh, n->gw.members, &v[i].endpoint, sizeof(v[i].endpoint), m);
-		known[i] = m && same(m, &v[i]);
+		known[i] = m && is_same(m, &v[i]);
 		if (known[i])
 			m->gone = false;
 	}
@@ -200,12 +200,15 @@ static size_t addresses(struct ip ret[ADDRESSES_MAX])
 /* Return: false: some cannot be served. */
 static bool listen_on(struct names *n, const struct ip *v, size_t n_v)
 {
+	bool same = n_v == n->gw.n_addresses;
 	struct err e = { 0 };
 
-	if (n_v != n->gw.n_addresses || memcmp(v, n->gw.addresses, n_v * sizeof(*v)) != 0)
+	for (size_t i = 0; same && i < n_v; i++)
+		same = ip_eq(v[i], n->gw.addresses[i]);
+	if (!same)
 		dns_listen_host_del(dns_listen(n->dns), KEY);
 	free(n->gw.addresses);
-	n->gw.addresses = mem_dup(v, n_v * sizeof(*v));
+	n->gw.addresses = n_v ? mem_dup(v, n_v * sizeof(*v)) : NULL;
 	n->gw.n_addresses = n_v;
 	for (size_t i = 0; i < n_v && e.code == 0; i++)
 		(void)dns_listen_host(dns_listen(n->dns), KEY, STATE_DOCKER_GWBRIDGE, v[i], &e);
