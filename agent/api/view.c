@@ -227,6 +227,7 @@ cJSON *view_network(const struct api_context *ctx, const struct model_network *r
 		cJSON_AddObjectToObject(j, "Containers");
 	view_put_options(j, rec);
 	json_put_pairs(j, "Labels", &rec->labels);
+	view_put_docker(j, ctx, rec);
 	return j;
 }
 

@@ -23,6 +23,10 @@ cJSON *view_info(const struct api_context *ctx);
 void view_info_host(const struct api_context *ctx, cJSON *j);
 /** view_info_dns() - its part about names. */
 void view_info_dns(const struct api_context *ctx, cJSON *j);
+/** view_put_docker() - which networks of Docker's it is, and whether this node's has left it; nothing of a local network. */
+void view_put_docker(cJSON *j, const struct api_context *ctx, const struct model_network *net);
+/** view_info_docker() - the plugin's part of GET /info. */
+void view_info_docker(const struct api_context *ctx, cJSON *j);
 /** view_dns_server() - "10.0.0.1:53", "[fd00::1]:53". Return: @ret. */
 #define VIEW_DNS_SERVER_MAX (IP_TEXT_MAX + 8)
 const char *view_dns_server(struct dns_server_addr a, char ret[VIEW_DNS_SERVER_MAX]);

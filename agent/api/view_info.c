@@ -134,6 +134,7 @@ cJSON *view_info(const struct api_context *ctx)
 		json_put_u64(j, "ForeignVxlanDropped", dropped);
 	view_info_host(ctx, j);
 	view_info_dns(ctx, j);
+	view_info_docker(ctx, j);
 	json_put_str(j, "LogLevel", log_level_name(log_get_level()));
 	json_put_str(j, "OverlayNetns", ctx->config->overlay_netns);
 	json_put_str(j, "StateDir", ctx->config->state_dir);

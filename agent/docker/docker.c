@@ -90,6 +90,7 @@ static void tick(uv_timer_t *t)
 	struct err e = { 0 };
 
 	settle(t);
+	docker_compare(d);
 	if (docker_ready(d, &e) == 0)
 		docker_sweep(d);
 }
@@ -158,6 +159,7 @@ static void step_connected(void *user)
 	struct docker *d = user;
 
 	docker_gwbridge_ask(d->gwbridge);
+	docker_compare(d);
 }
 
 static const struct docker_steps steps = {
@@ -205,7 +207,7 @@ static void serve(uv_timer_t *t)
 struct docker *docker_new(const struct docker_deps *deps)
 {
 	struct docker *d = mem_alloc(sizeof(*d));
-	uv_timer_t *const timers[] = { &d->serve, &d->tick, &d->settle };
+	uv_timer_t *const timers[] = { &d->serve, &d->tick, &d->settle, &d->compare };
 
 	d->d = *deps;
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
@@ -246,12 +248,14 @@ void docker_close(struct docker *d)
 	docker_gwbridge_close(d->gwbridge);
 	docker_watch_close(d->watch);
 	plugin_close(d->plugin);
+	docker_compare_done(d);
 	d->gwbridge = NULL;
 	d->watch = NULL;
 	d->plugin = NULL;
 	uv_close((uv_handle_t *)&d->serve, handle_closed);
 	uv_close((uv_handle_t *)&d->tick, handle_closed);
 	uv_close((uv_handle_t *)&d->settle, handle_closed);
+	uv_close((uv_handle_t *)&d->compare, handle_closed);
 }
 
 void docker_mirror(struct docker *d, const struct mirror_change *c)

@@ -9,6 +9,7 @@
  *   docker_network.c   which network is meant; CreateNetwork, bindings, names
  *   docker_gone.c      DeleteNetwork, and what is kept in SQLite: networks Docker has no more, networks left
  *   docker_endpoint.c  CreateEndpoint, Join, Leave, DeleteEndpoint, names of containers
+ *   docker_compare.c   endpoints that Docker has no more
  *
  * What is left by an end of ovld, at each point of a network's life; "list" is the value docker-gone in SQLite:
  *
@@ -61,6 +62,8 @@ struct docker_touched { /* a network in which there may be reservations of this 
 	struct id network;
 	unsigned sweeps;
 };
+struct docker_compare_ask;
+struct docker_missing;
 struct docker {
 	struct docker_deps d;
 	struct docker_watch *watch; /* NULL: without the API, or not started */
@@ -77,8 +80,12 @@ struct docker {
 	size_t n_touched;
 	bool touched_all; /* bound networks were added, once */
 	bool sweeping;
+	struct docker_compare_ask *asks; /* of Docker, under way */
+	struct docker_missing *missing; /* endpoints that it did not list */
+	size_t n_missing;
+	bool compare_failed;
 	struct log_limit unserved;
-	uv_timer_t serve, tick, settle;
+	uv_timer_t serve, tick, settle, compare;
 	unsigned open_handles;
 	unsigned refs; /* calls of others that will come back */
 	bool started, closing;
@@ -174,3 +181,9 @@ void docker_join(void *user, const struct plugin_join *j, struct plugin_call *c)
 void docker_leave(void *user, const struct plugin_ref *r, struct plugin_call *c);
 /** docker_container() - what Docker tells of one: its endpoints get their names. */
 void docker_container(struct docker *d, const struct docker_container *c);
+
+/* docker_compare.c */
+/** docker_compare() - give back the endpoints that Docker has no more. */
+void docker_compare(struct docker *d);
+/** docker_compare_done() - when no answer of Docker's will come any more. */
+void docker_compare_done(struct docker *d);
