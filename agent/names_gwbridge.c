@@ -241,7 +241,7 @@ void names_gwbridge_check(struct names *n)
 	asked = wanted = is_wanted(n);
 	n->gw.failed = !listen_on(n, v, wanted ? addresses(v) : 0);
 	if (n->gw.failed)
-		names_check(n);
+		names_retry(n);
 	wanted = wanted && !n->gw.failed;
 	/* Before the first time only what is not to be as it was asked for has to be told. */
 	if (wanted != n->gw.wanted || (!n->gw.told && asked)) {

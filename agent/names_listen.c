@@ -39,7 +39,7 @@ static void tick(uv_timer_t *t)
 	names_listen_all(t->data);
 }
 
-static void retry(struct names *n)
+void names_retry(struct names *n)
 {
 	if (n->started && uv_timer_get_due_in(&n->timer) > NAMES_RETRY_MS)
 		uv_timer_start(&n->timer, tick, NAMES_RETRY_MS, 0);
@@ -69,7 +69,7 @@ void names_listen_one(struct names *n, const struct model_network *net)
 	/* That the bridge is not there (yet) is told by who makes it. */
 	names_note(n, key, e.code && e.code != -ENODEV ? &e : NULL);
 	if (e.code)
-		retry(n);
+		names_retry(n);
 }
 
 void names_listen_drop(struct names *n, uint32_t key)
@@ -97,7 +97,7 @@ void names_listen_all(struct names *n)
 		names_note(n, 0, e.code ? &e : NULL);
 	}
 	if (e.code || fd < 0)
-		retry(n);
+		names_retry(n);
 	network_each(n->d.networks, listen_local, n);
 	names_gwbridge_check(n);
 }
@@ -106,7 +106,7 @@ void names_listen_all(struct names *n)
 static void check(uv_timer_t *t)
 {
 	names_listen_all(t->data);
-	retry(t->data);
+	names_retry(t->data);
 }
 
 void names_check(struct names *n)

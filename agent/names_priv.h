@@ -49,6 +49,8 @@ struct names {
 /* names_listen.c */
 /** names_note() - a problem with serving @key, told once; @e NULL: all is well with it. */
 void names_note(struct names *n, uint32_t key, const struct err *e);
+/** names_retry() - soon again: something could not be opened. */
+void names_retry(struct names *n);
 /** names_listen_all() - open what is missing. */
 void names_listen_all(struct names *n);
 /** names_listen_one() - the addresses of one local network. */
