@@ -10,6 +10,7 @@
 #include "agent/agent_priv.h"
 #include "agent/api/api.h"
 #include "agent/api/server.h"
+#include "agent/doctor.h"
 #include "agent/forwarding.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -174,6 +175,7 @@ static void reset_now(void *user, void (*done)(void *done_user, int status, cons
 
 static int start_api(struct agent *a, struct err *e)
 {
+	agent_make_doctor(a);
 	a->context = (struct api_context){ .loop = a->loop,
 					   .config = a->config,
 					   .version = OVL_VERSION,
@@ -190,6 +192,7 @@ static int start_api(struct agent *a, struct err *e)
 					   .containers = a->containers,
 					   .publishes = a->publishes,
 					   .surroundings = a->surroundings,
+					   .doctor = a->doctor,
 					   .dns = names_dns(a->names),
 					   .docker = a->docker,
 					   .dns_problems = agent_names_problems,
@@ -295,6 +298,7 @@ void agent_stop(struct agent *a)
 	a->stopping = true;
 	sd_notify(0, "STOPPING=1");
 	api_server_close(a->api);
+	doctor_close(a->doctor);
 	if (a->mirror && a->local && a->kv)
 		agent_snapshot_flush(a);
 	docker_close(a->docker);

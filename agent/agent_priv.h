@@ -48,6 +48,7 @@ struct agent {
 	struct docker *docker; /* NULL: switched off */
 	uint32_t outward_mtu; /* of the way out of this host; 0: not read yet */
 	bool egress; /* ovl-gw is wanted, as last told the surroundings */
+	struct doctor *doctor;
 	struct api_server *api;
 	struct api_context context;
 	struct kept_network *kept;
@@ -89,3 +90,5 @@ void agent_names_sandbox(void *user, const struct state_target *t);
 void agent_names_drop(void *user, const struct local_target *t, containers_dropped_fn done,
 		      void *done_user);
 void agent_names_problems(void *user, struct strv *ret);
+/* agent_doctor.c */
+void agent_make_doctor(struct agent *a);

@@ -161,5 +161,7 @@ void endpoints_resettle(struct endpoints *es, bool all);
 void endpoints_settle_sandboxes(struct endpoints *es);
 /** endpoints_check_forwarding() - is the host's forwarding on, as far as they need it? Return: how many switches were off and are on again. */
 unsigned endpoints_check_forwarding(struct endpoints *es);
+/** endpoints_forwarded() - do any of them need the host to forward @family? */
+bool endpoints_forwarded(struct endpoints *es, int family);
 /** endpoints_record_changed() - the mirror saw one of ours deleted or altered. */
 void endpoints_record_changed(struct endpoints *es, const struct mirror_change *c);

@@ -60,6 +60,18 @@ unsigned endpoints_check_forwarding(struct endpoints *es)
 	return n;
 }
 
+bool endpoints_forwarded(struct endpoints *es, int family)
+{
+	struct ep *ep, *tmp;
+
+	HASH_ITER(hh, es->table, ep, tmp) {
+		if (ep->phase == EP_RUNNING && is_forwarded(ep) &&
+		    (family == AF_INET || ip_is_set(ep->row->ip6)))
+			return true;
+	}
+	return false;
+}
+
 int ep_make(struct ep *ep, struct err *e)
 {
 	uint32_t key = ep_key(ep);

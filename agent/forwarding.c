@@ -148,3 +148,21 @@ int forwarding_undo(struct local *l, struct err *e)
 	undo_accept_ra(l);
 	return status;
 }
+
+bool forwarding_is_off(int family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		if (switches[i].family == family)
+			return read_switch(switches[i].path) == '0';
+	}
+	return false;
+}
+
+const char *forwarding_name(int family)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
+		if (switches[i].family == family)
+			return switches[i].name;
+	}
+	return "";
+}

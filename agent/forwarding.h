@@ -6,6 +6,7 @@
  * accept_ra at 1 (overlay/sysctl_host.h). On a normal stop all stays on.
  */
 #pragma once
+#include <stdbool.h>
 #include "base/err.h"
 #include "overlay/kernel.h"
 #include "store/local.h"
@@ -14,3 +15,7 @@
 int forwarding_need(struct kernel *k, struct local *l, int family, struct err *e);
 /** forwarding_undo() - off again where forwarding_need() switched it on. Return: 0 or the first error. */
 int forwarding_undo(struct local *l, struct err *e);
+/** forwarding_is_off() - does the host refuse to forward @family? */
+bool forwarding_is_off(int family);
+/** forwarding_name() - of the switch, as sysctl(8) says it. */
+const char *forwarding_name(int family);

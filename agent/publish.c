@@ -343,6 +343,22 @@ void publish_release(struct publishes *ps, struct id owner)
 		free_owner(ps, o);
 }
 
+void publishes_unbound(const struct publishes *ps,
+		       void (*fn)(void *user, const struct model_publish *p, const char *who),
+		       void *user)
+{
+	struct publish_owner *o, *tmp;
+
+	HASH_ITER(hh, ps->owners, o, tmp) {
+		for (size_t i = 0; i < o->n; i++) {
+			/* A kernel without SCTP has no sockets of it. */
+			if (!o->port[i].sock[0] && !o->port[i].sock[1] &&
+			    o->port[i].p.proto != IPPROTO_SCTP)
+				fn(user, &o->port[i].p, o->who);
+		}
+	}
+}
+
 void publishes_stats(const struct publishes *ps, struct publish_stats *ret)
 {
 	*ret = ps->stats;

@@ -44,4 +44,8 @@ struct publish_stats {
 	size_t ports, tcp_relays, udp_relays;
 	uint64_t relayed, refused;
 };
+/** publishes_unbound() - ports reserved in name only: somebody else had them when the agent started. @p and @who are borrowed. */
+void publishes_unbound(const struct publishes *ps,
+		       void (*fn)(void *user, const struct model_publish *p, const char *who),
+		       void *user);
 void publishes_stats(const struct publishes *ps, struct publish_stats *ret);

@@ -107,6 +107,11 @@ void mirror_close(struct mirror *m);
 /** mirror_resync() - list again now (after something was found amiss). */
 void mirror_resync(struct mirror *m);
 
+/**
+ * mirror_count() - how many records etcd's range holds, and the newest mod_revision among them, if no event was lost
+ * Return: false: that cannot be told: not SYNCED, a list is under way, too many records that cannot be used
+ */
+bool mirror_count(const struct mirror *m, size_t *ret_count, int64_t *ret_newest);
 enum mirror_state mirror_get_state(const struct mirror *m);
 bool mirror_link_up(const struct mirror *m);
 /** mirror_revision() - newest revision seen; while FROZEN: newest before the freeze. */

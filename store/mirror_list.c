@@ -22,6 +22,16 @@ static void audit_in(struct mirror *m, uint64_t delay_ms)
 		uv_timer_start(&m->audit, on_audit_timer, delay_ms, 0);
 }
 
+bool mirror_count(const struct mirror *m, size_t *ret_count, int64_t *ret_newest)
+{
+	if (m->state != MIRROR_SYNCED || m->list_call || m->set.odd_full)
+		return false;
+	*ret_count = mirror_set_count(&m->set, ret_newest) + (m->found != NULL);
+	if (m->found_mod > *ret_newest)
+		*ret_newest = m->found_mod;
+	return true;
+}
+
 static void on_audit(void *user, int status, const struct kv_result *res)
 {
 	struct mirror *m = user;
@@ -30,12 +40,10 @@ static void on_audit(void *user, int status, const struct kv_result *res)
 
 	m->audit_call = NULL;
 	if (!m->closing && status == 0 && m->state == MIRROR_SYNCED && !m->list_call) {
-		count = mirror_set_count(&m->set, &newest) + (m->found != NULL);
-		if (m->found_mod > newest)
-			newest = m->found_mod;
 		if (res->ops[0].n_entries > 0)
 			theirs = res->ops[0].entries[0].mod_revision;
-		if (m->set.odd_full || (newest == theirs && count == (size_t)res->ops[0].count)) {
+		if (!mirror_count(m, &count, &newest) ||
+		    (newest == theirs && count == (size_t)res->ops[0].count)) {
 			m->audit_suspect = false;
 		} else if (!m->audit_suspect) {
 			m->audit_suspect = true;

@@ -13,6 +13,7 @@
 #include "agent/reconcile.h"
 
 struct dns; /* agent/dns/dns.h */
+struct doctor; /* agent/doctor.h */
 struct docker; /* agent/docker/docker.h */
 struct containers; /* agent/containers.h: what `ovlctl run` started */
 struct publishes; /* agent/publish.h */
@@ -35,6 +36,7 @@ struct api_context {
 	struct containers *containers;
 	struct publishes *publishes;
 	struct surroundings *surroundings;
+	struct doctor *doctor;
 	struct dns *dns; /* NULL: names are switched off */
 	struct docker *docker; /* NULL: switched off */
 	/* What keeps names from being served, for people, appended to @ret: "port 53 of 172.31.0.1 is in use by dnsmasq (pid 1)". NULL: nothing. */

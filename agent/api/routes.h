@@ -14,6 +14,7 @@ extern const struct api_table routes_connect; /* connect, disconnect */
 extern const struct api_table routes_endpoint;
 extern const struct api_table routes_node;
 extern const struct api_table routes_dns; /* dns/query */
+extern const struct api_table routes_doctor;
 
 struct api_call;
 /** routes_find_network() - network_find() for the segment {id}; where it fails the call has been answered. Return: as network_find(). */

@@ -11,6 +11,7 @@ extern const struct ctl_command cmd_node[];
 extern const struct ctl_command cmd_endpoint[];
 extern const struct ctl_command cmd_cluster[]; /* cluster adopt, reset */
 extern const struct ctl_command cmd_dns[]; /* dns query */
+extern const struct ctl_command cmd_doctor[];
 extern const struct ctl_command cmd_events[];
 extern const struct ctl_command cmd_info[]; /* info, version, log-level */
 extern const struct ctl_command cmd_run[];

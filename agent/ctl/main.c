@@ -9,8 +9,8 @@
 #include "base/mem.h"
 
 static const struct ctl_command *const groups[] = {
-	cmd_network, cmd_connect, cmd_run,	cmd_ps,	     cmd_port, cmd_stop,   cmd_exec,
-	cmd_logs,    cmd_node,	  cmd_endpoint, cmd_cluster, cmd_dns,  cmd_events, cmd_info,
+	cmd_network, cmd_connect,  cmd_run,	cmd_ps,	 cmd_port,   cmd_stop,	 cmd_exec, cmd_logs,
+	cmd_node,    cmd_endpoint, cmd_cluster, cmd_dns, cmd_doctor, cmd_events, cmd_info,
 };
 
 #define WORDS_WIDTH 20

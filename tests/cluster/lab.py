@@ -203,6 +203,22 @@ class Host(Place):
     def info(self):
         return self.get("/info")
 
+    def doctor(self, deadline=10):
+        """Assert that ovlctl doctor finds nothing; what was done just now may take until the deadline to be told everywhere (Docker's lists)."""
+        end = time.monotonic() + deadline
+        while True:
+            done = self.ctl("doctor", check=False)
+            if done.returncode == 0:
+                return done.stdout
+            assert time.monotonic() < end, f"{self.name}: ovlctl doctor: {done.returncode}\n{done.stdout}{done.stderr}"
+
+    def findings(self):
+        """What ovlctl doctor finds: [(area, what, cure)]; the exit status fits."""
+        done = self.ctl("doctor", "--json", check=False)
+        found = [(f["Area"], f["What"], f["Cure"]) for f in json.loads(done.stdout)["Findings"]]
+        assert done.returncode == (1 if found else 0), done.stderr
+        return found
+
     def inspect(self, net):
         """ovlctl network inspect, parsed: one network."""
         return json.loads(self.ctl("network", "inspect", net).stdout)[0]
