@@ -19,6 +19,7 @@ from procs import Proc, kill_exact, start_time, wait_for
 IMAGE = "busybox"
 DEBIAN = "debian"  # nothing but names: the machine's own /usr is shared into it, read-only; see SHARED
 SHARED = ("-v", "/usr:/usr:ro")
+CLI = "/usr/bin/docker"  # Debian's, of the daemon's version
 OVL = ("-d", "ovl", "--ipam-driver", "ovl")
 APPLETS = ("sh", "sleep", "ping", "ip", "ps", "cat", "ls", "nc", "nslookup", "hostname", "httpd", "wget", "true", "false", "kill", "echo",
            "grep", "ifconfig", "route", "arping")
@@ -219,7 +220,7 @@ class Docker:
 
     def cli(self, *args, check=True, timeout=60):
         """docker(1), as the user types it."""
-        return netns.sh("docker", "-H", f"unix://{self.socket_path}", *args, check=check, timeout=timeout, env=self.lab.env)
+        return netns.sh(CLI, "-H", f"unix://{self.socket_path}", *args, check=check, timeout=timeout, env=self.lab.env)
 
     def run(self, name, *args, command=("sleep", "1000"), image=IMAGE):
         """docker run -d. It ends at once when it is stopped: the first process of a container ignores SIGTERM."""
@@ -275,6 +276,23 @@ class Docker:
         return self.exec(container, "wget", "-q", "-T", "2", "-O", "-", url, check=False).stdout
 
 
+class Inside:
+    """The network namespace of a container that runs, as flows.py wants a place."""
+
+    def __init__(self, d, container):
+        self.lab, self.name = d.lab, f"{d.host.name}-{container}"
+        self.pid = d.inspect(container)["State"]["Pid"]
+        self.argv = ["nsenter", "-t", str(self.pid), "-n", "--"]
+
+    def run(self, *argv, **kw):
+        return netns.sh(*self.argv, *argv, **kw)
+
+    def spawn(self, *argv, log):
+        proc = Proc([*self.argv, *argv], log, self.lab.env)
+        self.lab.procs.append(proc)
+        return proc
+
+
 class DockerLab:
     """with DockerLab(hosts=2) as d: d.lab, d["node1"]. A lab with a dockerd on each host, whose ovl is the host's ovld."""
 
@@ -324,4 +342,4 @@ class DockerLab:
             d.forgets(net)
 
 
-__all__ = ["DEBIAN", "IMAGE", "OVL", "SHARED", "Docker", "DockerLab", "debian_tar", "image_tar"]
+__all__ = ["DEBIAN", "IMAGE", "OVL", "SHARED", "Docker", "DockerLab", "Inside", "debian_tar", "image_tar"]
