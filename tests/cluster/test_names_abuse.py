@@ -121,22 +121,25 @@ WRONG = {  # what, bytes, what may be answered (None: nothing)
 }
 
 
-def answered(place, server, pkt, tcp=False):
+def answered(place, server, pkt):
     """The rcode of what comes back before the answer to a right question that is sent after it; None: nothing."""
-    with place.socket(socket.AF_INET, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as s:
-        s.settimeout(3)
+    with place.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(1)
         s.connect((server, 53))
-        s.send(pkt)
-        for _ in range(5):
+        for _ in range(10):
+            s.send(pkt)
             s.send(question("far", id=7))
-            reply = s.recv(65535)
+            try:
+                reply = s.recv(65535)
+            except TimeoutError:
+                continue  # it was busy, and its queue full
             if reply[:2] == b"\0\7":
                 return None
             m = Message(reply)
             assert m.flags & QR and reply[:2] == pkt[:2], m
             assert len(reply) <= max(len(pkt), 12) + 11, "an error has no more bytes than the question, and an OPT"
             return m.rcode_text
-    return "?"
+    raise AssertionError("it does not answer at all")
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -175,12 +178,12 @@ def test_noise(boxes):
     for i in range(100):
         with bad.socket() as s:
             s.settimeout(2)
-            s.connect((server, 53))
             try:
+                s.connect((server, 53))
                 s.send(chance.randbytes(chance.randrange(1, 400)) if i % 2 else b"\xff\xff" + right)
             except OSError:
                 pass
-    assert told(boxes["good"], server, "far") == [boxes["far"].ip4("demo")]
+    becomes(boxes["good"], server, "far", [boxes["far"].ip4("demo")])
 
 
 def test_tcp_hogs(boxes):
@@ -199,9 +202,8 @@ def test_tcp_hogs(boxes):
             except OSError:
                 pass
         for _ in range(5):
-            assert told(good, server, "far", tcp=True) == [far]
-            assert told(good, server, "far") == [far]
-            assert told(bad, server, "far") == [far]
+            assert told(good, server, "far", tcp=True, timeout=10) == [far]
+            assert patient(good, server, "far", [far]) and patient(bad, server, "far", [far])
     finally:
         for s in held:
             s.close()
@@ -222,14 +224,14 @@ def test_a_forged_source_is_not_answered(boxes, outside, name, net):
     bad = boxes[name]
     victim = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
     victim.bind((OTHER, 4444))
-    victim.settimeout(5)
+    victim.settimeout(20)
     with victim, bad.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for server in {server_of(bad), gateway(bad.host, net)}:
             for asked in ("far", "local", "www.example"):
                 for _ in range(10):
                     raw.sendto(udp4(OTHER, 4444, server, question(asked)), (server, 0))
             # Behind them in the same queue: when this is answered, those have been read.
-            assert ask(bad, server, name)
+            assert wait_for(lambda server=server: ask(bad, server, name), "a right question is answered")
         with bad.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as marker:
             marker.sendto(b"marker", (OTHER, 4444))
         assert victim.recv(2048) == b"marker"
