@@ -295,7 +295,7 @@ static void host_changed(void *user, const struct resolv_conf *c)
 	strv_copy(&n->host.options, &c->options);
 	if (n->d.config->dns_servers.n == 0)
 		dns_forward_servers(dns_forward(n->dns), &n->host.servers);
-	if (n->started)
+	if (n->follow) /* else names_start() does */
 		names_files_all(n);
 }
 
