@@ -119,6 +119,15 @@ static bool is_egress(const struct place *p, const struct local_endpoint *row)
 	return net && strcmp(net->driver, "egress") == 0;
 }
 
+/* Tried again by and by (names_files_again()); said once. */
+static void failed(struct names *n, const char *container, const struct err *e)
+{
+	if (!n->files_again)
+		log_warn("a container's files could not be written; will retry",
+			 "container=%s err=%s", container, LOG_Q(err_text(e)));
+	n->files_failed = true;
+}
+
 static void write_files(struct place *p)
 {
 	struct ip addresses[2 * (ENDPOINT_PER_TARGET_MAX + 2)];
@@ -157,8 +166,7 @@ static void write_files(struct place *p)
 		merge(&w.options, &p->n->host.options);
 	add_names(p, &w.names);
 	if ((w.run_name || w.netns_name) && etc_files_put(p->n->files, &w, &e) < 0)
-		log_warn("a container's files could not be written", "container=%s err=%s",
-			 w.run_name ? w.run_name : w.netns_name, LOG_Q(err_text(&e)));
+		failed(p->n, w.run_name ? w.run_name : w.netns_name, &e);
 	strv_done(&w.search);
 	strv_done(&w.options);
 	strv_done(&w.extra_hosts);
@@ -174,8 +182,7 @@ static void write_lonely(void *user, const char *name, const struct local_target
 
 	strv_add(&w.names, name);
 	if (etc_files_put(n->files, &w, &e) < 0)
-		log_warn("a container's files could not be written", "container=%s err=%s", name,
-			 LOG_Q(err_text(&e)));
+		failed(n, name, &e);
 	strv_done(&w.names);
 }
 
@@ -240,4 +247,14 @@ void names_files_all(struct names *n)
 	for (size_t i = 0; i < l.n; i++)
 		names_sandbox(n, &l.v[i]);
 	free(l.v);
+}
+
+void names_files_again(struct names *n)
+{
+	if (!n->files_failed)
+		return;
+	n->files_failed = false;
+	n->files_again = true;
+	names_files_all(n);
+	n->files_again = false;
 }

@@ -37,6 +37,7 @@ void names_note(struct names *n, uint32_t key, const struct err *e)
 static void tick(uv_timer_t *t)
 {
 	names_listen_all(t->data);
+	names_files_again(t->data);
 }
 
 void names_retry(struct names *n)
@@ -105,7 +106,7 @@ void names_listen_all(struct names *n)
 /* And once more: what is being repaired may not be all there. */
 static void check(uv_timer_t *t)
 {
-	names_listen_all(t->data);
+	tick(t);
 	names_retry(t->data);
 }
 

@@ -44,6 +44,8 @@ struct names {
 	struct names_gw gw;
 	uv_timer_t timer;
 	bool started, timer_open;
+	bool files_failed; /* some could not be written */
+	bool files_again; /* what fails has been said */
 };
 
 /* names_listen.c */
@@ -67,5 +69,7 @@ void names_gwbridge_row(struct names *n, const struct local_endpoint *row, bool 
 /* names_files.c */
 /** names_files_all() - of every namespace with an endpoint. */
 void names_files_all(struct names *n);
+/** names_files_again() - if some could not be written. */
+void names_files_again(struct names *n);
 /** names_servers() - the upstream servers that a container names itself (--dns); what does not parse is left out. */
 struct dns_servers names_servers(const struct strv *texts);

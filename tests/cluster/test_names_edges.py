@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import time
 
+import netns
 import pytest
 from procs import wait_for
 from test_names import dig, finds, gateway, inside, nothing_left, own, pings, run  # noqa: F401 (nothing_left: autouse)
@@ -190,3 +191,25 @@ def test_a_record_put_back(lab, demo):
     run(two, "c2", "--network", demo)
     assert finds(two, "c2", "c1")
     pings(two, "c2", "c1")
+
+
+# ---- files ----
+
+def test_files_that_could_not_be_written(lab, demo):
+    host = lab["node1"]
+    host.ctl("network", "create", "-d", "bridge", "-o", "bridge.name=tbr2", "--internal", "inner")
+    run(host, "c1", "--network", "inner")
+    before = inside(host, "c1", "cat", "/etc/resolv.conf").stdout
+    files = os.path.join(host.dir, "state", "run")
+    netns.sh("mount", "--bind", files, files)
+    try:
+        netns.sh("mount", "-o", "remount,bind,ro", files)
+        host.ctl("network", "connect", demo, "c1")
+        assert inside(host, "c1", "cat", "/etc/resolv.conf").stdout == before
+    finally:
+        netns.sh("umount", files)
+    # Once a minute, and whenever something is repaired.
+    host.run("ip", "link", "del", "tbr2")
+    wait_for(lambda: inside(host, "c1", "cat", "/etc/resolv.conf").stdout != before, "they are written as soon as they can be")
+    host.ctl("stop", "-t", "0", "c1")
+    host.ctl("network", "rm", "inner")
