@@ -15,3 +15,5 @@ ovl_unit_test(NAME test_endpoint_docker SOURCES test_endpoint_docker.c endpoint_
 ovl_unit_test(NAME test_endpoint_docker_names SOURCES test_endpoint_docker_names.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
 ovl_unit_test(NAME test_endpoint SOURCES test_endpoint.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
 ovl_unit_test(NAME test_endpoint_hooks SOURCES test_endpoint_hooks.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
+# endpoints, sockets and the host's addresses are the test's own
+ovl_unit_test(NAME test_names_gwbridge SOURCES test_names_gwbridge.c LIBS ovl_agent)

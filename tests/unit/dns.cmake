@@ -9,3 +9,5 @@ foreach(name zone zone_lookup zone_model)
 	ovl_unit_test(NAME test_${name} SOURCES test_${name}.c zone_lab.c LIBS ovl_dns_pure ovl_base)
 endforeach()
 ovl_unit_test(NAME test_dns_client SOURCES test_dns_client.c LIBS ovl_dns_pure ovl_base)
+# dns_listen is its own
+ovl_unit_test(NAME test_dns_hold SOURCES test_dns_hold.c LIBS ovl_dns ovl_base)

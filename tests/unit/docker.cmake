@@ -10,3 +10,5 @@ if(TARGET test_plugin_replay)
 	target_compile_definitions(test_plugin_replay PRIVATE TRACES="${CMAKE_CURRENT_SOURCE_DIR}/docker_traces")
 endif()
 ovl_unit_test(NAME test_docker_watch SOURCES test_docker_watch.c docker_watch_lab.c docker_lab.c LIBS ovl_docker_watch ovl_fake_kv)
+# Docker's API and names, this node's endpoints and sockets are the tests' own
+ovl_unit_test(NAME test_docker_gwbridge SOURCES test_docker_gwbridge.c LIBS ovl_docker)
