@@ -10,5 +10,10 @@ if(TARGET test_plugin_replay)
 	target_compile_definitions(test_plugin_replay PRIVATE TRACES="${CMAKE_CURRENT_SOURCE_DIR}/docker_traces")
 endif()
 ovl_unit_test(NAME test_docker_watch SOURCES test_docker_watch.c docker_watch_lab.c docker_lab.c LIBS ovl_docker_watch ovl_fake_kv)
+# Docker, endpoints and the host are the tests' own (docker_world.c)
+foreach(name ipam network)
+	ovl_unit_test(NAME test_docker_${name} SOURCES test_docker_${name}.c docker_world.c docker_world_calls.c
+		LIBS ovl_docker ovl_fake_kv ovl_fake_kernel)
+endforeach()
 # Docker's API and names, this node's endpoints and sockets are the tests' own
 ovl_unit_test(NAME test_docker_gwbridge SOURCES test_docker_gwbridge.c LIBS ovl_docker)
