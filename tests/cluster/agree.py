@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Docker, etcd, ovld and the kernel asked for the same things: what differs, in words. Without `ovlctl doctor`, which the tests ask beside it."""
+"""Docker, etcd, ovld and the kernel asked for the same things: what differs, in words. Then `ovlctl doctor`, which must find nothing either."""
 from procs import wait_for
 
 
@@ -65,3 +65,5 @@ def agree(dockers, deadline=15, reserved=False):
             assert not found, f"{d.host.name}: " + "; ".join(found)
             return True
         wait_for(same, f"Docker, etcd and kernel of {d.host.name} agree", deadline, 0.1)
+    for d in dockers:
+        d.host.doctor()
