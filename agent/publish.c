@@ -2,10 +2,13 @@
 #include "agent/publish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <utlist.h>
+#include "agent/dns/dns_client.h"
 #include "agent/publish_priv.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -111,6 +114,15 @@ static const struct publish_port *find_overlap(const struct publishes *ps,
 	return NULL;
 }
 
+/* Ours are those of the name server, on the addresses of bridges (agent/dns/dns_listen.h). */
+static bool is_name_server(uint16_t port, const char *holder)
+{
+	char own[PUBLISH_HOLDER_MAX];
+
+	snprintf(own, sizeof(own), "(pid %d)", (int)getpid());
+	return port == DNS_PORT && strstr(holder, own);
+}
+
 static int explain(const struct model_publish *p, struct ip ip, int code, struct err *e)
 {
 	char text[IP_TEXT_MAX], holder[PUBLISH_HOLDER_MAX];
@@ -119,8 +131,14 @@ static int explain(const struct model_publish *p, struct ip ip, int code, struct
 	ip_format(ip, text);
 	switch (code) {
 	case -EADDRINUSE:
-		return err_set(e, code, "port %u/%s of %s is in use by %s", p->host_port, proto,
-			       text, publish_holder_text(p->proto, ip, p->host_port, holder));
+		publish_holder_text(p->proto, ip, p->host_port, holder);
+		return err_set(
+			e, code, "port %u/%s of %s is in use by %s%s", p->host_port, proto, text,
+			holder,
+			is_name_server(p->host_port, holder) ?
+				", which answers names there on the addresses of its bridges: publish it "
+				"at another address of this host (-p ADDRESS:53:PORT)" :
+				"");
 	case -EADDRNOTAVAIL:
 		return err_set(e, code, "port %u/%s: %s is not an address of this host",
 			       p->host_port, proto, text);

@@ -213,3 +213,16 @@ def test_files_that_could_not_be_written(lab, demo):
     wait_for(lambda: inside(host, "c1", "cat", "/etc/resolv.conf").stdout != before, "they are written as soon as they can be")
     host.ctl("stop", "-t", "0", "c1")
     host.ctl("network", "rm", "inner")
+
+
+# ---- a name server in a container ----
+
+def test_port_53_published(lab, demo):
+    host = lab["node1"]
+    run(host, "c1", "--network", demo)
+    done = run(host, "server", "--network", demo, "-p", "53:53/udp", check=False)
+    assert done.returncode == 1 and "publish it at another address" in done.stderr, done.stderr
+    run(host, "server", "--network", demo, "-p", f"{host.ip}:53:53/udp", "-p", f"{host.ip}:53:53/tcp")
+    # Those who ask the gateway ask ovld as before.
+    assert finds(host, "c1", "server")
+    assert inside(host, "c1", "dig", "+tcp", "+short", "server").stdout.split() == finds(host, "c1", "server")
