@@ -206,6 +206,9 @@ void agent_local_surroundings(struct agent *a)
 	a->egress = egress && is_wanted(a, egress);
 	if (a->egress)
 		add_iface(&l, STATE_EGRESS_HOST);
+	/* First: what an earlier run left is not to be taken back. */
+	surroundings_dns_also(a->surroundings,
+			      names_gwbridge_wanted(a->names) ? STATE_DOCKER_GWBRIDGE : "");
 	surroundings_set(a->surroundings, (const char(*)[IFNAMSIZ])l.v, l.n);
 	free(l.v);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/surroundings.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ struct surroundings {
 	struct firewalld *firewalld;
 	char (*ifaces)[IFNAMSIZ]; /* sorted */
 	size_t n_ifaces;
+	char dns_also[IFNAMSIZ];
 	bool set; /* was told at least once */
 	uv_poll_t poll;
 	uv_timer_t gather;
@@ -145,12 +147,13 @@ void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], si
 
 void surroundings_dns_also(struct surroundings *s, const char *ifname)
 {
-	if (!s->coexist)
+	if (!s->coexist || strcmp(s->dns_also, ifname) == 0)
 		return;
+	snprintf(s->dns_also, sizeof(s->dns_also), "%s", ifname);
 	coexist_dns_also(s->coexist, ifname);
 	if (*ifname)
 		update(s);
-	else
+	else if (s->set)
 		later(s, SURROUNDINGS_GATHER_MS);
 }
 

@@ -61,6 +61,22 @@ def redirects(host):
     return BRIDGE in host.run("nft", "list", "set", "inet", "ovl", "dnsredir").stdout
 
 
+def restart_watched(lab, host, sig):
+    """What nf_tables were told from the agent's end until it runs again."""
+    log = os.path.join(lab.dir, "nft-monitor.out")
+    seen = host.spawn("nft", "monitor", log=log)
+
+    def listens():
+        host.run("nft", "add", "table", "inet", "probe")
+        host.run("nft", "delete", "table", "inet", "probe")
+        return "probe" in lab.tail(log)
+    wait_for(listens, "nft monitor listens")
+    host.stop(sig)
+    host.start()
+    seen.stop()
+    return lab.tail(log, 1 << 20)
+
+
 def test_across_nodes(dockers, demo):
     a, b = dockers["node1"], dockers["node2"]
     ip1, ip2 = demo
@@ -195,6 +211,9 @@ def test_input_that_drops(dockers, demo):
     wait_for(lambda: f"-i {BRIDGE} -p udp" in host.run("iptables", "-S", "INPUT").stdout, "questions are let in", 5)
     assert told(c1, DNS, "c2") == [demo[1]] == told(c1, DNS, "c2", tcp=True)
     assert BRIDGE not in "".join(line for line in host.run("iptables", "-S").stdout.splitlines() if "FORWARD" in line and "ovl" in line)
+    # A restart of the agent takes nothing away meanwhile.
+    log = restart_watched(dockers.lab, host, signal.SIGTERM)
+    assert BRIDGE not in log and told(c1, DNS, "c2") == [demo[1]]
     for rule in ("-P INPUT ACCEPT", "-D INPUT -i lo -j ACCEPT", "-D INPUT -i eth0 -j ACCEPT"):
         host.run("iptables", *rule.split())
     wait_for(lambda: BRIDGE not in host.run("iptables", "-S", "INPUT").stdout, "the rules are taken back", 5)
@@ -204,14 +223,9 @@ def test_agents_restart(dockers, demo):
     a, b = dockers["node1"], dockers["node2"]
     host, c1 = a.host, Inside(a, "c1")
     for sig in (signal.SIGTERM, signal.SIGKILL):
-        host.stop(sig)
-        assert redirects(host)
-        seen = host.spawn("nft", "monitor", log=os.path.join(dockers.lab.dir, "nft-monitor.out"))
-        host.start()
+        assert BRIDGE not in restart_watched(dockers.lab, host, sig)
         becomes(c1, DNS, "c2", [demo[1]])
         assert redirects(host)
-        seen.stop()
-        assert "dnsredir" not in dockers.lab.tail(os.path.join(dockers.lab.dir, "nft-monitor.out"))
     becomes(Inside(b, "c2"), DNS, "c1", [demo[0]])
 
 

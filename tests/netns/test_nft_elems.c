@@ -49,6 +49,7 @@ static void make_elems(struct fixture *f)
 		state_elem_ifname(STATE_SET_MASQ6, "ovl0"),
 		state_elem_ifname(STATE_SET_INTERNAL, "ovl1"),
 		state_elem_ifname(STATE_SET_ICC, "ovl0"),
+		state_elem_ifname(STATE_SET_DNSREDIR, STATE_DOCKER_GWBRIDGE),
 		state_elem_ifname(STATE_SET_NOICC, "ovp000000000001"),
 		state_elem_member(to4, "ovl0"),
 		state_elem_member(to6, "ovl0"),
@@ -126,7 +127,7 @@ static void test_foreign_elems(void **state)
 		"set inet ovl masq6",	     "set inet ovl internal",	  "set inet ovl icc",
 		"set inet ovl member4",	     "set inet ovl member6",	  "set inet ovl open4",
 		"set inet ovl open6",	     "map inet ovl publish4",	  "map inet ovl publish6",
-		"map inet ovl publish4_any", "map inet ovl publish6_any",
+		"map inet ovl publish4_any", "map inet ovl publish6_any", "set inet ovl dnsredir",
 	};
 	struct fixture *f = *state;
 	struct kernel_elem_op op = { 0 };
