@@ -185,5 +185,7 @@ void docker_container(struct docker *d, const struct docker_container *c);
 /* docker_compare.c */
 /** docker_compare() - give back the endpoints that Docker has no more. */
 void docker_compare(struct docker *d);
+/** docker_compare_believe() - for tests: what was missing once is believed. */
+void docker_compare_believe(struct docker *d);
 /** docker_compare_done() - when no answer of Docker's will come any more. */
 void docker_compare_done(struct docker *d);

@@ -11,7 +11,7 @@ if(TARGET test_plugin_replay)
 endif()
 ovl_unit_test(NAME test_docker_watch SOURCES test_docker_watch.c docker_watch_lab.c docker_lab.c LIBS ovl_docker_watch ovl_fake_kv)
 # Docker, endpoints and the host are the tests' own (docker_world.c)
-foreach(name ipam network)
+foreach(name ipam network ends)
 	ovl_unit_test(NAME test_docker_${name} SOURCES test_docker_${name}.c docker_world.c docker_world_calls.c
 		LIBS ovl_docker ovl_fake_kv ovl_fake_kernel)
 endforeach()
