@@ -68,6 +68,22 @@ static char **field(void *base, size_t offset)
 	return (char **)((char *)base + offset);
 }
 
+static int run_popt(int argc, char **argv, const struct poptOption *table, struct err *e)
+{
+	poptContext ctx = poptGetContext("ovld", argc, (const char **)argv, table, 0);
+	int r = poptGetNextOpt(ctx);
+
+	if (r < -1)
+		r = err_set(e, -EINVAL, "%s: %s", poptBadOption(ctx, POPT_BADOPTION_NOALIAS),
+			    poptStrerror(r));
+	else if (poptPeekArg(ctx))
+		r = err_set(e, -EINVAL, "unexpected argument \"%s\"", poptPeekArg(ctx));
+	else
+		r = 0;
+	poptFreeContext(ctx);
+	return r;
+}
+
 static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
 {
 	struct poptOption extra[] = {
@@ -117,25 +133,13 @@ static int parse_flags(int argc, char **argv, struct flags *f, struct err *e)
 		POPT_AUTOHELP POPT_TABLEEND
 	};
 	struct poptOption table[ARRAY_SIZE(texts) + ARRAY_SIZE(extra)];
-	poptContext ctx;
-	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		table[i] = (struct poptOption){ texts[i].name, 0, POPT_ARG_STRING,
 						&f->values[i], 0, texts[i].help,
 						texts[i].arg };
 	memcpy(table + ARRAY_SIZE(texts), extra, sizeof(extra));
-	ctx = poptGetContext("ovld", argc, (const char **)argv, table, 0);
-	r = poptGetNextOpt(ctx);
-	if (r < -1)
-		r = err_set(e, -EINVAL, "%s: %s", poptBadOption(ctx, POPT_BADOPTION_NOALIAS),
-			    poptStrerror(r));
-	else if (poptPeekArg(ctx))
-		r = err_set(e, -EINVAL, "unexpected argument \"%s\"", poptPeekArg(ctx));
-	else
-		r = 0;
-	poptFreeContext(ctx);
-	return r;
+	return run_popt(argc, argv, table, e);
 }
 
 static void flags_done(struct flags *f)
