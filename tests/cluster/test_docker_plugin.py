@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scenario A with real dockerds: `docker network create -d ovl` on one host, containers on both talk; what ends, ends everywhere."""
+from concurrent.futures import ThreadPoolExecutor
+
 from docker import IMAGE
 from procs import wait_for
 
 DOCKERS = dict(hosts=2)
+MANY = 10  # containers on each host
 
 
 def dump(lab, kind):
@@ -191,6 +194,32 @@ def test_the_agent_restarts(dockers):
     wait_for(lambda: {e["name"] for e in dump(lab, "endpoint").values()} == {"c1", "c2"}, "c3 is missed", 30)
     a.cli("rm", "-f", "c1")
     b.cli("rm", "-f", "c2")
+    a.cli("network", "rm", "demo")
+    dockers.nowhere("demo")
+    empty(lab)
+
+
+def test_many_at_once(dockers):
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    a.create("demo", "--ipv6")
+    b.knows("demo")
+    names = [(d, f"{d.host.name}-{i}") for d in dockers for i in range(MANY)]
+    with ThreadPoolExecutor(2 * MANY) as pool:
+        for made in [pool.submit(d.run, name, "--network", "demo") for d, name in names]:
+            made.result()
+    ips = {d.ip4(name, "demo") for d, name in names}
+    assert len(ips) == len(names)
+    assert all(d.endpoint(name, "demo")["GlobalIPv6Address"] for d, name in names)
+    for ip in ips:
+        a.reaches("node1-0", ip)
+        b.reaches("node2-0", ip)
+    for d in dockers:
+        info = d.host.info()["Docker"]
+        assert info["Connected"] and info["Late"] == 0 and info["Strange"] == 0, info
+    with ThreadPoolExecutor(2 * MANY) as pool:
+        for gone in [pool.submit(d.cli, "rm", "-f", name) for d, name in names]:
+            gone.result()
+    wait_for(lambda: not dump(lab, "endpoint") and not dump(lab, "address"), "addresses given back", 10)
     a.cli("network", "rm", "demo")
     dockers.nowhere("demo")
     empty(lab)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ovld without Docker's API: a network made on one host is joined by hand on the others."""
+from procs import wait_for
+
+DOCKERS = dict(hosts=2, api=False)
+
+
+def test_joined_by_hand(dockers):
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    net = a.create("demo", "--subnet", "10.60.0.0/24")
+    # Nobody tells its name: it has one made of its id, and is there at once.
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    name = "docker-" + net[:12]
+    lab["node2"].knows(name)
+    assert not lab["node2"].inspect(name).get("Pending")
+    refused = b.create("demo", "--subnet", "10.60.0.0/24", check=False)
+    assert refused.returncode != 0 and f"ovl.network={name}" in refused.stderr
+    b.create("demo", "--ipam-opt", "ovl.network=" + net, "-o", "ovl.network=" + net)
+    a.run("c1", "--network", "demo")
+    b.run("c2", "--network", "demo")
+    a.reaches("c1", b.ip4("c2", "demo"))
+    lab["node1"].ctl("network", "create", "-d", "overlay", "ours")
+    a.create("ours", "--ipam-opt", "ovl.network=ours", "-o", "ovl.network=ours")
+    a.cli("network", "connect", "ours", "c1")
+    assert a.ip4("c1", "ours")
+    a.cli("network", "disconnect", "ours", "c1")
+    a.cli("network", "rm", "ours")
+    a.cli("rm", "-f", "c1")
+    b.cli("rm", "-f", "c2")
+    # The first takes it from the cluster; the other's Docker has a name for nothing, and forgets it when told.
+    a.cli("network", "rm", "demo")
+    wait_for(lambda: not lab.etcd.get("network/"), "the network is gone", 5)
+    failed = b.cli("run", "--rm", "--network", "demo", "busybox", "true", check=False)
+    assert failed.returncode != 0
+    b.cli("network", "rm", "demo")
+    wait_for(lambda: not any(lab.etcd.get(k + "/") for k in ("network", "endpoint", "address", "pool", "binding")), "nothing left in etcd", 10)
