@@ -445,7 +445,7 @@ int coexist_find_legacy(struct coexist *c, const struct coexist_ifaces *ifs, str
 			mem_printf("%s -I INPUT -i @ -p udp --dport 53 -j ACCEPT", cmd);
 		_cleanup_free_ char *tcp =
 			mem_printf("%s -I INPUT -i @ -p tcp --dport 53 -j ACCEPT", cmd);
-		struct knl_iptables t, d;
+		struct knl_iptables t = { 0 }, d = { 0 };
 		int r = knl_iptables_read(v6, ifs->v, ifs->n, &t);
 
 		if (r == 0)
