@@ -41,6 +41,26 @@ static void swept(void *user, int status, const struct err *e)
 	finish(user);
 }
 
+static void unbound(void *user, int status, const struct kv_result *res)
+{
+	struct removal *r = user;
+
+	fail(r, status, res->err);
+	finish(r);
+}
+
+/* What its Docker called a network. */
+static void unbind(struct removal *r, const struct mirror_network *net)
+{
+	_cleanup_free_ char *key = NULL;
+
+	if (!mirror_binding(r->d->mirror, net->id, r->other))
+		return;
+	key = model_key_binding(r->d->config->etcd_prefix, net->id, r->other);
+	r->pending++;
+	kv_delete(r->d->kv, key, NULL, unbound, r);
+}
+
 /* What was not bound to the lease that has been revoked (an older one, or none). */
 static void sweep_rest(struct removal *r)
 {
@@ -48,6 +68,7 @@ static void sweep_rest(struct removal *r)
 	struct mirror_endpoint *ep, *tmp_ep;
 
 	HASH_ITER(hh, mirror_networks(r->d->mirror), net, tmp) {
+		unbind(r, net);
 		HASH_ITER(hh, net->endpoints, ep, tmp_ep) {
 			if (!id_eq(ep->rec->node, r->other))
 				continue;

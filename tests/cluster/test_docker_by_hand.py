@@ -2,7 +2,7 @@
 """ovld without Docker's API: a network made on one host is joined by hand on the others."""
 from procs import wait_for
 
-DOCKERS = dict(hosts=2, api=False)
+DOCKERS = dict(hosts=2, api=False, ovld_args=["--liveness-ttl", "2"])
 
 
 def test_joined_by_hand(dockers):
@@ -34,3 +34,19 @@ def test_joined_by_hand(dockers):
     assert failed.returncode != 0
     b.cli("network", "rm", "demo")
     wait_for(lambda: not any(lab.etcd.get(k + "/") for k in ("network", "endpoint", "address", "pool", "binding")), "nothing left in etcd", 10)
+
+
+def test_bindings_of_a_node_that_is_removed(dockers):
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    net = a.create("demo")
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    lab["node2"].knows("docker-" + net[:12])
+    b.create("demo", "--ipam-opt", "ovl.network=" + net, "-o", "ovl.network=" + net)
+    assert len(lab.etcd.get("binding/")) == 2
+    lab["node2"].stop()
+    wait_for(lambda: any(n["Name"] == "node2" and n["State"] != "up" for n in lab["node1"].get("/nodes")), "node2 is down", 20)
+    lab["node1"].ctl("node", "rm", "node2")
+    (bound,) = lab.etcd.get("binding/").values()
+    assert bound["docker"] == net
+    a.cli("network", "rm", "demo")
+    wait_for(lambda: not lab.etcd.get("network/") and not lab.etcd.get("binding/"), "nothing left in etcd", 10)
