@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the doctor is shown. */
 #include "agent/agent_priv.h"
+#include "agent/docker/docker.h"
 #include "agent/doctor.h"
+
+static void look_docker(void *user, struct doctor_check *c)
+{
+	struct agent *a = user;
+
+	docker_examine(a->docker, c);
+}
 
 void agent_make_doctor(struct agent *a)
 {
@@ -16,6 +24,7 @@ void agent_make_doctor(struct agent *a)
 				 .containers = a->containers,
 				 .publishes = a->publishes,
 				 .surroundings = a->surroundings,
+				 .docker = a->docker ? look_docker : NULL,
 				 .names = a->names != NULL,
 				 .names_problems = agent_names_problems,
 				 .user = a };

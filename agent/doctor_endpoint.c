@@ -225,12 +225,13 @@ static void look_held_ip(struct ep_look *l, const struct local_endpoint *row, st
 			    doctor_network_name(&l->d, row->network, net), row->name);
 }
 
-/* One in conflict has lost it: told. */
+/* One in conflict has lost it, one without a record has it put again with that: told. */
 static void look_held(void *user, const struct local_endpoint *row)
 {
 	struct ep_look *l = user;
 
-	if (!id_eq(row->network, l->networks[l->next]) || row->state != LOCAL_BOUND)
+	if (!id_eq(row->network, l->networks[l->next]) || row->state != LOCAL_BOUND ||
+	    !mirror_endpoint(l->d.mirror, row->network, row->id))
 		return;
 	look_held_ip(l, row, row->ip4);
 	look_held_ip(l, row, row->ip6);

@@ -58,3 +58,6 @@ struct docker_state {
 	struct plugin_stats plugin;
 };
 void docker_state(const struct docker *d, struct docker_state *ret);
+struct doctor_check; /* agent/doctor.h */
+/** docker_examine() - look at Docker's view: the area docker of an examination, to its doctor_checked(). */
+void docker_examine(struct docker *d, struct doctor_check *c);

@@ -17,3 +17,6 @@ ovl_unit_test(NAME test_endpoint SOURCES test_endpoint.c endpoint_lab.c endpoint
 ovl_unit_test(NAME test_endpoint_hooks SOURCES test_endpoint_hooks.c endpoint_lab.c endpoint_stand.c LIBS ovl_agent ovl_fake_kernel)
 # endpoints, sockets and the host's addresses are the test's own
 ovl_unit_test(NAME test_names_gwbridge SOURCES test_names_gwbridge.c LIBS ovl_agent)
+# The agent's modules are the test's own (doctor_lab.c), but for the mirror
+ovl_unit_test(NAME test_doctor SOURCES test_doctor.c doctor_lab.c LIBS ovl_doctor ovl_store ovl_fake_kv)
+ovl_unit_test(NAME test_doctor_docker SOURCES test_doctor_docker.c doctor_lab.c docker_lab.c LIBS ovl_doctor ovl_docker_api ovl_store ovl_fake_kv)
