@@ -10,6 +10,22 @@
 
 #define REMEMBER_MAX DOCKER_NETWORKS_MAX /* ids told as gone, that no pass has looked at yet */
 
+static void on_info(void *user, int status, const struct docker_info *i, const struct err *e)
+{
+	struct docker_watch *w = user;
+
+	(void)e;
+	if (status < 0)
+		return; /* said by whoever cannot go on without Docker */
+	if (w->version && strcmp(w->version, i->version) == 0 && w->swarm == i->swarm)
+		return;
+	free(w->version);
+	w->version = mem_strdup(i->version);
+	w->swarm = i->swarm;
+	log_info("Docker answers", "version=%s swarm=%s", LOG_Q(i->version),
+		 i->swarm ? "true" : "false");
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct docker_watch *w = timer->data;
@@ -20,9 +36,11 @@ static void on_timer(uv_timer_t *timer)
 	else if (w->busy)
 		w->dirty = true;
 	else if (w->connected && mirror_get_state(w->mirror) == MIRROR_SYNCED &&
-		 !id_is_zero(w->steps->self(w->user)))
+		 !id_is_zero(w->steps->self(w->user))) {
+		if (w->swarm)
+			docker_api_info(w->api, on_info, w); /* nothing tells that it was left */
 		docker_watch_begin(w);
-	else
+	} else
 		docker_watch_at(w, uv_now(w->loop) + DOCKER_WATCH_COMPARE_MS);
 }
 
@@ -63,20 +81,6 @@ void docker_watch_end(struct docker_watch *w)
 		docker_names_retry(w);
 }
 
-static void on_info(void *user, int status, const struct docker_info *i, const struct err *e)
-{
-	struct docker_watch *w = user;
-
-	(void)e;
-	if (status < 0)
-		return; /* said by whoever cannot go on without Docker */
-	free(w->version);
-	w->version = mem_strdup(i->version);
-	w->swarm = i->swarm;
-	log_info("Docker answers", "version=%s swarm=%s", LOG_Q(i->version),
-		 i->swarm ? "true" : "false");
-}
-
 static void remember(struct strv *s, const char *id)
 {
 	if (s->n < REMEMBER_MAX && !strv_has(s, id))
@@ -87,6 +91,9 @@ static void on_network(struct docker_watch *w, const struct docker_event *ev)
 {
 	bool ours = ev->driver && strcmp(ev->driver, "ovl") == 0;
 
+	/* A swarm that is made brings a network of Docker's own overlay; there is no event for itself. */
+	if (ev->driver && strcmp(ev->driver, "overlay") == 0 && !ev->container)
+		docker_api_info(w->api, on_info, w);
 	if (strcmp(ev->action, "destroy") == 0) {
 		if (ours)
 			remember(&w->destroyed, ev->id);
@@ -113,6 +120,7 @@ static void on_event(void *user, const struct docker_event *ev)
 	case DOCKER_EVENT_CONNECTED:
 		w->connected = true;
 		free(TAKE_PTR(w->problem));
+		free(TAKE_PTR(w->version)); /* it may be another one */
 		docker_api_info(w->api, on_info, w);
 		docker_names_all(w);
 		if (w->steps->connected)
