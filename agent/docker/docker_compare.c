@@ -195,8 +195,14 @@ void docker_compare_believe(struct docker *d)
 
 void docker_compare_done(struct docker *d)
 {
-	while (d->asks)
-		ask_free(d->asks);
+	struct docker_compare_ask *a = d->asks, *next;
+
+	d->asks = NULL;
+	for (; a; a = next) {
+		next = a->next;
+		free(a->docker);
+		free(a);
+	}
 	free(d->missing);
 	d->missing = NULL;
 	d->n_missing = 0;

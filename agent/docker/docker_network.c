@@ -63,13 +63,16 @@ int docker_network_named(struct docker *d, const char *ref, const struct model_n
 	struct mirror_network *mn = mirror_network_by_name(d->d.mirror, ref);
 	const struct model_network *net = mn ? mn->rec : NULL;
 	struct id id;
+	int r = 0;
 
 	if (id_parse(ref, &id) == 0) {
 		mn = mirror_network(d->d.mirror, id);
 		net = mn ? mn->rec : NULL;
 	}
-	if (!net && network_find(d->d.networks, ref, &net, e) < 0)
-		return e->code;
+	if (!net)
+		r = network_find(d->d.networks, ref, &net, e);
+	if (r < 0)
+		return r;
 	if (model_network_is_local(net))
 		return err_set(e, -EINVAL, "network %s is this node's own, not the cluster's",
 			       net->name);

@@ -118,6 +118,24 @@ static void late_addresses_are_free_again(void **state)
 	world_call_done(&c);
 }
 
+static void reservations_are_looked_at_for_a_while(void **state)
+{
+	struct world *w = *state;
+	struct plugin_call c = { 0 };
+
+	world_network(w, "ours");
+	assert_int_equal(world_address(w, &c, "10.9.0.0/24", NULL, false), 0);
+	assert_int_equal(w->docker->n_touched, 1);
+	for (int i = 0; i < DOCKER_TOUCHED_SWEEPS; i++) {
+		assert_int_equal(w->docker->n_touched, 1);
+		docker_sweep(w->docker);
+		world_turn(w);
+	}
+	assert_int_equal(w->docker->n_touched, 0);
+	assert_int_equal(world_count(w, "address"), 1); /* it is not a minute old */
+	world_call_done(&c);
+}
+
 static void a_network_that_is_there(void **state)
 {
 	struct world *w = *state;
@@ -166,6 +184,8 @@ int main(void)
 						world_close),
 		cmocka_unit_test_setup_teardown(addresses_of_a_network, world_open, world_close),
 		cmocka_unit_test_setup_teardown(late_addresses_are_free_again, world_open,
+						world_close),
+		cmocka_unit_test_setup_teardown(reservations_are_looked_at_for_a_while, world_open,
 						world_close),
 		cmocka_unit_test_setup_teardown(a_network_that_is_there, world_open, world_close),
 		cmocka_unit_test_setup_teardown(nothing_waits_for_etcd, world_open, world_close),
