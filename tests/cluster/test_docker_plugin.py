@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scenario A with real dockerds: `docker network create -d ovl` on one host, containers on both talk; what ends, ends everywhere."""
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from docker import IMAGE
+from docker import IMAGE, OVL
 from procs import wait_for
 
 DOCKERS = dict(hosts=2)
@@ -221,5 +223,52 @@ def test_many_at_once(dockers):
             gone.result()
     wait_for(lambda: not dump(lab, "endpoint") and not dump(lab, "address"), "addresses given back", 10)
     a.cli("network", "rm", "demo")
+    dockers.nowhere("demo")
+    empty(lab)
+
+
+def agree(lab, dockers, name):
+    """Docker of every node has the network that etcd has, or nobody has any."""
+    nets = [n["name"] for n in dump(lab, "network").values()]
+    listed = [d.networks() for d in dockers]
+    if nets == []:
+        return not any(listed) and not dump(lab, "binding") and not dump(lab, "pool")
+    return nets == [name] and all(list(n) == [name] for n in listed) and len(dump(lab, "binding")) == len(listed)
+
+
+def test_killed_while_a_network_is_made_and_removed(dockers):
+    lab, a = dockers.lab, dockers["node1"]
+    host = lab["node1"]
+    for delay_ms in (0, 5, 10, 20, 40, 80, 160):
+        for verb in (("create", *OVL), ("rm",)):
+            if verb == ("rm",) and "demo" not in a.networks():
+                continue
+            with ThreadPoolExecutor(1) as pool:
+                said = pool.submit(a.cli, "network", *verb, "demo", check=False)
+                time.sleep(delay_ms / 1000)  # another point each time; which one does not matter
+                host.stop(signal.SIGKILL)
+                host.start()
+                said.result()
+            wait_for(lambda: agree(lab, dockers, "demo"), f"Docker and etcd agree after {verb[0]}, {delay_ms} ms", 30)
+    if "demo" in a.networks():
+        a.cli("network", "rm", "demo")
+    dockers.nowhere("demo")
+    empty(lab)
+
+
+def test_dockerd_is_killed(dockers):
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    a.create("demo")
+    b.knows("demo")
+    a.run("c1", "--network", "demo")
+    b.run("c2", "--network", "demo")
+    a.restart(signal.SIGKILL)
+    # What ran is dead, and Docker says so when it is back.
+    wait_for(lambda: {e["name"] for e in dump(lab, "endpoint").values()} == {"c2"}, "c1 is missed", 30)
+    a.cli("start", "c1")
+    a.reaches("c1", "c2")
+    a.cli("rm", "-f", "c1")
+    b.cli("rm", "-f", "c2")
+    b.cli("network", "rm", "demo")
     dockers.nowhere("demo")
     empty(lab)
