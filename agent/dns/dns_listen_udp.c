@@ -187,6 +187,7 @@ void dns_udp_readable(uv_poll_t *h, int status, int events)
 	struct dns_batch *b = &l->batch;
 	unsigned last = 0;
 	uint32_t key = 0;
+	bool known = false; /* key is last's */
 	int n;
 
 	(void)events;
@@ -203,8 +204,9 @@ void dns_udp_readable(uv_poll_t *h, int status, int events)
 			continue;
 		}
 		/* Of those that came together one asking for the name is enough. */
-		if (i == 0 || local.ifindex != last)
+		if (!known || local.ifindex != last)
 			key = dns_socket_key(s, local.ifindex);
+		known = true;
 		last = local.ifindex;
 		ask(s, (unsigned)i, key, &local);
 	}

@@ -345,6 +345,33 @@ static void test_overflow(void **state)
 	close(fd);
 }
 
+/* What is no question hides nobody's who comes behind it in the same turn. */
+static void test_behind_what_is_too_long(void **state)
+{
+	static const struct {
+		const char *client, *from, *to;
+		uint32_t key;
+	} v[] = {
+		{ "c1", "10.7.1.2", "10.7.1.1", DNS_LAB_A },
+		{ "c3", "10.8.0.2", "10.8.0.1", DNS_LAB_HOST },
+	};
+	static const char big[DNS_LISTEN_QUESTION_MAX + 1];
+	struct listen_lab *l = *state;
+
+	listen_lab_overlay(l, "o");
+	listen_lab_host(l, DNS_LAB_HOST, "hb0", "10.8.0.1", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		int fd = dns_lab_udp(v[i].client, v[i].from);
+
+		/* Both are there before the loop turns. */
+		dns_lab_send(fd, v[i].to, big, sizeof(big));
+		listen_lab_echo(l, fd, v[i].to, "whose?");
+		assert_int_equal(l->last.key, v[i].key);
+		assert_int_equal(listen_lab_stats(l).dropped, i + 1);
+		close(fd);
+	}
+}
+
 /* Closed with questions waiting to be read. */
 static void test_close_at_any_time(void **state)
 {
@@ -381,6 +408,7 @@ int main(void)
 		TEST(test_under_way_bound),
 		TEST(test_turn_bound),
 		TEST(test_overflow),
+		TEST(test_behind_what_is_too_long),
 		TEST(test_close_at_any_time),
 	};
 	int r;
