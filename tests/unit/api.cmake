@@ -17,3 +17,8 @@ foreach(name ctl ctl_dns)
 		add_dependencies(test_${name} ovlctl)
 	endif()
 endforeach()
+# The same, over the route itself; the doctor is the test's own
+ovl_unit_test(NAME test_ctl_doctor SOURCES test_ctl_doctor.c ctl_lab.c LIBS ovl_api_routes ovl_api_server ovl_ctl)
+if(TARGET test_ctl_doctor)
+	add_dependencies(test_ctl_doctor ovlctl)
+endif()
