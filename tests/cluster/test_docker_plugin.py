@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Scenario A with real dockerds: `docker network create -d ovl` on one host, containers on both talk; what ends, ends everywhere."""
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -270,5 +271,22 @@ def test_dockerd_is_killed(dockers):
     a.cli("rm", "-f", "c1")
     b.cli("rm", "-f", "c2")
     b.cli("network", "rm", "demo")
+    dockers.nowhere("demo")
+    empty(lab)
+
+
+def test_docker_loses_its_memory(dockers):
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    net = a.create("demo")
+    old = b.knows("demo")["Id"]
+    b.stop()
+    os.unlink(os.path.join(b.dir, "root/network/files/local-kv.db"))
+    b.start()
+    # That is no `docker network rm`: it stays in the cluster, and is made again.
+    wait_for(lambda: "demo" in b.networks() and b.networks()["demo"]["Id"] != old, "demo is made again", 30)
+    wait_for(lambda: {v["docker"] for v in dump(lab, "binding").values()} == {net, b.networks()["demo"]["Id"]}, "bound anew", 10)
+    b.run("c2", "--network", "demo")
+    b.cli("rm", "-f", "c2")
+    a.cli("network", "rm", "demo")
     dockers.nowhere("demo")
     empty(lab)
