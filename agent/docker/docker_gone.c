@@ -282,6 +282,21 @@ static void removed(void *user, int status, const struct model_network *net, con
 		undo_end(u, status, e);
 }
 
+/* Not known here, which says little where the creation's outcome is not: etcd was asked. */
+static void erased(void *user, int status, int64_t revision, const struct err *e)
+{
+	struct undo *u = user;
+	struct docker *d = u->d;
+
+	if (status == 0 && revision > 0) {
+		_cleanup_free_ char *key = model_key_network(d->d.config->etcd_prefix, u->network);
+
+		mirror_apply_own(d->d.mirror, key, NULL, revision);
+	}
+	/* Somebody uses it: it is no leftover. */
+	undo_end(u, status == -ENOENT || status == -EBUSY ? 0 : status, e);
+}
+
 /* What was joined is not what was made, and stays. */
 static bool is_kept(char sign, const struct mirror_network *net, const char *docker)
 {
@@ -308,6 +323,11 @@ static void undo(struct docker *d, char sign, const char *docker, docker_gone_fn
 	};
 	docker_ref(d);
 	strv_add(&d->working, docker);
+	if (!net && sign == MAKING) {
+		u->network = docker_network_id(docker);
+		claim_network_remove(d->d.claim, u->network, erased, u);
+		return;
+	}
 	if (!net) {
 		undo_end(u, 0, &none);
 		return;

@@ -164,6 +164,28 @@ static void late_networks_are_removed_again(void **state)
 	world_call_done(&c);
 }
 
+/* Its outcome was not heard, nor has the mirror: etcd alone knows that it is there. */
+static void networks_not_heard_of_are_removed_again(void **state)
+{
+	struct world *w = *state;
+	struct id id = docker_network_id(WORLD_NET);
+	_cleanup_free_ char *key = model_key_network(WORLD_PREFIX, id);
+	struct err e = { 0 };
+
+	assert_int_equal(docker_making(w->docker, WORLD_NET, &e), 0);
+	fake_kv_watch_hold(w->fake, true);
+	fake_kv_put(w->fake, key,
+		    "{\"name\":\"docker-dd\",\"state\":\"pending\",\"vni\":1000,\"mtu\":1450,"
+		    "\"subnets\":[{\"subnet\":\"10.5.0.0/24\",\"gateway\":\"10.5.0.1\"}]}",
+		    0);
+	world_turn(w);
+	docker_unmade(w->docker, WORLD_NET, false);
+	world_settle(w);
+	fake_kv_watch_hold(w->fake, false);
+	world_turn(w);
+	world_clean(w);
+}
+
 /* ---- endpoints ---- */
 
 static void create(struct world *w, struct plugin_call *c, const char *ip, bool mac)
@@ -302,6 +324,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ended_in_delete_network, world_open, world_close),
 		cmocka_unit_test_setup_teardown(ended_in_request_pool, world_open, world_close),
 		cmocka_unit_test_setup_teardown(late_networks_are_removed_again, world_open,
+						world_close),
+		cmocka_unit_test_setup_teardown(networks_not_heard_of_are_removed_again, world_open,
 						world_close),
 		cmocka_unit_test_setup_teardown(an_endpoints_life, world_open, world_close),
 		cmocka_unit_test_setup_teardown(late_endpoints_are_deleted, world_open,
