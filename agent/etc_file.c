@@ -113,7 +113,8 @@ static int write_all(int fd, const char *sealed)
 	_cleanup_free_ char *begun = mem_strdup(sealed);
 	int r;
 
-	memcpy(begun + mark, HASH_BEGUN, HASH_DIGITS);
+	for (size_t i = 0; i < HASH_DIGITS; i++)
+		begun[mark + i] = HASH_BEGUN[i];
 	r = write_at(fd, begun, first, 0);
 	if (r == 0)
 		r = write_at(fd, sealed + first, len - first, first);
