@@ -134,15 +134,11 @@ static void put_record(struct adoption *a)
 	kv_put(a->c->kv, key, value, 0, record_put, a);
 }
 
-static void network_put(void *user, int status, const struct kv_result *res)
+static void one_put(struct adoption *a, int status, const struct kv_result *res)
 {
-	struct adoption *a = user;
-
 	if (status < 0 && a->status == 0) {
 		a->status = status;
 		a->err = *res->err;
-	} else if (status == 0 && res->succeeded) {
-		a->restored++;
 	}
 	if (--a->pending > 0)
 		return;
@@ -150,6 +146,47 @@ static void network_put(void *user, int status, const struct kv_result *res)
 		adoption_end(a, a->status, &a->err);
 	else
 		put_record(a);
+}
+
+static void network_put(void *user, int status, const struct kv_result *res)
+{
+	struct adoption *a = user;
+
+	if (status == 0 && res->succeeded)
+		a->restored++;
+	one_put(a, status, res);
+}
+
+static void binding_put(void *user, int status, const struct kv_result *res)
+{
+	one_put(user, status, res);
+}
+
+static void put_missing(struct adoption *a, const char *key, const char *value, kv_done_fn done)
+{
+	struct kv_compare cmp = { .key = key, .target = KV_TARGET_CREATE, .relation = KV_EQUAL };
+	struct kv_op put = { .type = KV_OP_PUT, .key = key, .value = value };
+	struct kv_txn txn = { .compares = &cmp, .n_compares = 1, .then_ops = &put, .n_then = 1 };
+
+	a->pending++;
+	kv_txn(a->c->kv, &txn, done, a);
+}
+
+/* With what each node's Docker calls it: without its API no node could say that anew. */
+static void restore(struct adoption *a, const struct mirror_network *net)
+{
+	const char *prefix = a->c->prefix;
+	_cleanup_free_ char *key = model_key_network(prefix, net->id);
+	_cleanup_free_ char *value = model_network_encode(net->rec);
+	struct mirror_binding *b, *tmp;
+
+	put_missing(a, key, value, network_put);
+	HASH_ITER(hh, net->bindings, b, tmp) {
+		_cleanup_free_ char *bkey = model_key_binding(prefix, net->id, b->node);
+		_cleanup_free_ char *bvalue = model_binding_encode(b->rec);
+
+		put_missing(a, bkey, bvalue, binding_put);
+	}
 }
 
 void cluster_adopt(struct cluster *c, cluster_done_fn done, void *user)
@@ -181,22 +218,8 @@ void cluster_adopt(struct cluster *c, cluster_done_fn done, void *user)
 	c->adoption = a;
 	a->pending = 1; /* held until all are sent */
 	HASH_ITER(hh, mirror_networks(c->mirror), net, tmp) {
-		_cleanup_free_ char *key = NULL, *value = NULL;
-
-		if (!net->rec)
-			continue;
-		key = model_key_network(c->prefix, net->id);
-		value = model_network_encode(net->rec);
-		struct kv_compare cmp = { .key = key,
-					  .target = KV_TARGET_CREATE,
-					  .relation = KV_EQUAL };
-		struct kv_op put = { .type = KV_OP_PUT, .key = key, .value = value };
-		struct kv_txn txn = {
-			.compares = &cmp, .n_compares = 1, .then_ops = &put, .n_then = 1
-		};
-
-		a->pending++;
-		kv_txn(c->kv, &txn, network_put, a);
+		if (net->rec)
+			restore(a, net);
 	}
 	if (--a->pending == 0)
 		put_record(a);

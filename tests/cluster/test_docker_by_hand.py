@@ -50,3 +50,34 @@ def test_bindings_of_a_node_that_is_removed(dockers):
     assert bound["docker"] == net
     a.cli("network", "rm", "demo")
     wait_for(lambda: not lab.etcd.get("network/") and not lab.etcd.get("binding/"), "nothing left in etcd", 10)
+    lab["node2"].start()
+    b.cli("network", "rm", "demo")
+
+
+def test_etcd_is_wiped_and_adopted(dockers):
+    """Networks come back by a person's word, and with them what each Docker calls them: without its API nobody else could say it."""
+    lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
+    net = a.create("demo")
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    lab["node2"].knows("docker-" + net[:12])
+    b.create("demo", "--ipam-opt", "ovl.network=" + net, "-o", "ovl.network=" + net)
+    bound = lab.etcd.get("binding/")
+    assert len(bound) == 2
+    a.run("c1", "--network", "demo")
+    b.run("c2", "--network", "demo")
+    b.reaches("c2", a.ip4("c1", "demo"))
+    lab.etcd.wipe()
+    wait_for(lambda: [h.info()["Cluster"]["State"] for h in lab] == ["frozen"] * 2, "both nodes guard what they know", 20)
+    lab["node1"].ctl("cluster", "adopt")
+    wait_for(lambda: [h.info()["Cluster"]["State"] for h in lab] == ["synced"] * 2, "all nodes take etcd's word again", 30)
+    assert lab.etcd.get("binding/") == bound
+    wait_for(lambda: len(lab.etcd.get("endpoint/")) == 2, "own endpoints put again", 10)
+    b.reaches("c2", a.ip4("c1", "demo"))
+    for d, c in ((a, "c3"), (b, "c4")):
+        d.run(c, "--network", "demo")
+    b.reaches("c4", a.ip4("c3", "demo"))
+    for d, pair in ((a, ("c1", "c3")), (b, ("c2", "c4"))):
+        d.cli("rm", "-f", *pair)
+    for d in (b, a):
+        d.cli("network", "rm", "demo")
+    wait_for(lambda: not any(lab.etcd.get(k + "/") for k in ("network", "endpoint", "address", "pool", "binding")), "nothing left in etcd", 10)
