@@ -440,6 +440,16 @@ static void reset_endpoint_gone(void *user, int status, const struct local_endpo
 	reset_finish(user);
 }
 
+/* Else they stay for ever: the node begins anew under another id. */
+static void reset_unbound(void *user, int status, int64_t revision, const struct err *e)
+{
+	(void)revision;
+	if (status < 0)
+		log_warn("reset: what Docker calls a network could not be taken back", "err=%s",
+			 LOG_Q(err_text(e)));
+	reset_finish(user);
+}
+
 struct id_list {
 	struct id *v;
 	size_t n;
@@ -468,5 +478,6 @@ static void reset_now(void *user, void (*done)(void *done_user, int status, cons
 		endpoint_disconnect_id(a->endpoints, ids.v[i], reset_endpoint_gone, r);
 	}
 	free(ids.v);
+	r->pending += docker_unbind(a->docker, reset_unbound, r);
 	reset_finish(r);
 }

@@ -155,6 +155,29 @@ static void revoked(void *user, int status, const struct kv_result *res)
 			 "err=%s", LOG_Q(err_text(res->err)));
 }
 
+static void unbound(void *user, int status, const struct kv_result *res)
+{
+	(void)user;
+	if (status < 0 && status != -ECANCELED)
+		log_warn("what the former node's Docker called a network could not be removed",
+			 "err=%s", LOG_Q(err_text(res->err)));
+}
+
+/* With its record goes the last that would lead to them. */
+static void drop_bindings(struct node *n, struct id other)
+{
+	struct mirror_network *net, *tmp;
+
+	HASH_ITER(hh, mirror_networks(n->d.mirror), net, tmp) {
+		_cleanup_free_ char *key = NULL;
+
+		if (!mirror_binding(n->d.mirror, net->id, other))
+			continue;
+		key = model_key_binding(n->d.config->etcd_prefix, net->id, other);
+		kv_delete(n->d.kv, key, NULL, unbound, NULL);
+	}
+}
+
 static void takeover(struct node *n, const struct model_node *other)
 {
 	char mine[ID_TEXT_MAX], theirs[ID_TEXT_MAX];
@@ -163,6 +186,7 @@ static void takeover(struct node *n, const struct model_node *other)
 		 id_format(other->id, theirs), id_format(n->id, mine));
 	if (other->address_lease)
 		kv_lease_revoke(n->d.kv, other->address_lease, revoked, NULL);
+	drop_bindings(n, other->id);
 }
 
 /* Record and name in one transaction: it fails when any node record changed since our picture of them. */

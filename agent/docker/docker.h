@@ -48,6 +48,13 @@ void docker_mirror(struct docker *d, const struct mirror_change *c);
 void docker_mirror_state(struct docker *d);
 /** docker_left() - `docker network rm` was said on this node while others still used @network. NULL: false. */
 bool docker_left(const struct docker *d, struct id network);
+/**
+ * docker_unbind() - what this node's Docker calls networks goes from etcd (`ovlctl reset`), where that can be reached
+ * @done: claim_binding_del()'s, later
+ *
+ * Return: how often @done will be called. NULL: 0.
+ */
+unsigned docker_unbind(struct docker *d, claim_done_fn done, void *user);
 struct docker_state {
 	bool serving; /* the plugin's socket is open */
 	bool connected; /* the API's event stream is */

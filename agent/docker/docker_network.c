@@ -130,6 +130,24 @@ void docker_bind(struct docker *d, struct id network, const char *docker, claim_
 	claim_binding_put(d->d.claim, &o->b, bound, o);
 }
 
+unsigned docker_unbind(struct docker *d, claim_done_fn done, void *user)
+{
+	struct mirror_network *net, *next;
+	unsigned n = 0;
+
+	if (!d || !d->d.claim || !mirror_link_up(d->d.mirror))
+		return 0;
+	HASH_ITER(hh, mirror_networks(d->d.mirror), net, next) {
+		struct model_binding b = { .network = net->id, .node = docker_self(d) };
+
+		if (!mirror_binding(d->d.mirror, b.network, b.node))
+			continue;
+		n++;
+		claim_binding_del(d->d.claim, &b, done, user);
+	}
+	return n;
+}
+
 /* ---- CreateNetwork ---- */
 
 struct making {
