@@ -43,6 +43,7 @@ struct doctor {
 	struct doctor_deps d;
 	struct exam *exams;
 	unsigned n;
+	uint32_t quiet_ms, again_ms;
 };
 
 static const struct {
@@ -228,8 +229,8 @@ static void round_ended(uv_timer_t *t)
 		return;
 	}
 	x->again = true;
-	x->until_ms = uv_now(x->doctor->d.loop) + DOCTOR_AGAIN_MS + DOCTOR_QUIET_MS;
-	uv_timer_start(&x->timer, wait_for_quiet, DOCTOR_AGAIN_MS, QUIET_POLL_MS);
+	x->until_ms = uv_now(x->doctor->d.loop) + x->doctor->again_ms + x->doctor->quiet_ms;
+	uv_timer_start(&x->timer, wait_for_quiet, x->doctor->again_ms, QUIET_POLL_MS);
 }
 
 void doctor_checked(struct doctor_check *c)
@@ -304,7 +305,7 @@ void doctor_examine(struct doctor *d, doctor_done_fn done, void *user)
 	x->doctor = d;
 	x->done = done;
 	x->user = user;
-	x->until_ms = uv_now(d->d.loop) + DOCTOR_QUIET_MS;
+	x->until_ms = uv_now(d->d.loop) + d->quiet_ms;
 	uv_timer_init(d->d.loop, &x->timer);
 	x->timer.data = x;
 	uv_timer_start(&x->timer, d->n < DOCTOR_EXAMINATIONS_MAX ? wait_for_quiet : refuse, 0,
@@ -320,7 +321,14 @@ struct doctor *doctor_new(const struct doctor_deps *d)
 	struct doctor *doc = mem_alloc(sizeof(*doc));
 
 	doc->d = *d;
+	doctor_delays(doc, DOCTOR_QUIET_MS, DOCTOR_AGAIN_MS);
 	return doc;
+}
+
+void doctor_delays(struct doctor *d, uint32_t quiet_ms, uint32_t again_ms)
+{
+	d->quiet_ms = quiet_ms;
+	d->again_ms = again_ms;
 }
 
 static void drop(struct round *r)

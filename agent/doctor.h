@@ -78,6 +78,8 @@ struct doctor *doctor_new(const struct doctor_deps *d);
 void doctor_close(struct doctor *d); /* NULL is none */
 /* @r: borrowed, NULL unless @status is 0. */
 typedef void (*doctor_done_fn)(void *user, int status, const struct doctor_report *r);
+/** doctor_delays() - for tests: instead of DOCTOR_QUIET_MS and DOCTOR_AGAIN_MS. */
+void doctor_delays(struct doctor *d, uint32_t quiet_ms, uint32_t again_ms);
 /** doctor_examine() - @done exactly once, never from inside. -EAGAIN: DOCTOR_EXAMINATIONS_MAX are under way. */
 void doctor_examine(struct doctor *d, doctor_done_fn done, void *user);
 

@@ -355,6 +355,7 @@ void doctor_lab_open(struct doctor_lab *l, uv_loop_t *loop)
 					.docker = docker,
 					.user = l };
 	l->d = doctor_new(&l->deps);
+	doctor_delays(l->d, DOCTOR_LAB_QUIET_MS, 1);
 }
 
 void doctor_lab_close(struct doctor_lab *l)

@@ -12,6 +12,7 @@
 
 #define P "/ovl/v1"
 #define DOCTOR_LAB_LEASE_S 3600
+#define DOCTOR_LAB_QUIET_MS 50
 
 struct doctor_lab {
 	uv_loop_t *loop, own_loop;

@@ -63,14 +63,15 @@ static void what_is_due_is_waited_for(void **state)
 {
 	struct doctor_lab *l = *state;
 
+	doctor_delays(l->d, DOCTOR_QUIET_MS, 1);
 	l->busy = l->settles = true;
 	doctor_lab_look(l);
 	assert_int_equal(l->looks, 3);
 	/* One that is being claimed, too; and not for ever. */
 	l->busy = false;
+	doctor_delays(l->d, DOCTOR_LAB_QUIET_MS, 1);
 	l->rows[0]->state = LOCAL_INTENDED;
 	doctor_lab_look(l);
-	assert_true(l->looks > 3 || l->status == 0);
 	assert_int_equal(l->n, 0);
 }
 
