@@ -140,6 +140,8 @@ void dns_forward_server_free(struct dns_forward *f);
 
 /** dns_forward_udp_start() - send q's question to @a as q->udp. Return: 0 or -errno. */
 int dns_forward_udp_start(struct dns_forward_question *q, struct dns_server_addr a);
+/** dns_forward_udp_read() - what has come. Return: whether that ended the try. */
+bool dns_forward_udp_read(struct dns_forward_udp *u);
 /** dns_forward_udp_close() - NULL is none. */
 void dns_forward_udp_close(struct dns_forward_udp *u);
 /** dns_forward_tcp_start() - the same by TCP, as q->tcp. Return: 0, -EBUSY above DNS_FORWARD_TCP_MAX, -errno. */

@@ -101,7 +101,9 @@ static void on_timer(uv_timer_t *t)
 	if (q->tcp) {
 		dns_forward_question_tcp_failed(q);
 	} else if (q->udp) {
-		dns_forward_question_failed(q, DNS_FORWARD_SILENT, 0);
+		/* The loop may have been kept from what is there by now: its timers come before its sockets. */
+		if (!dns_forward_udp_read(q->udp))
+			dns_forward_question_failed(q, DNS_FORWARD_SILENT, 0);
 	} else {
 		q->deadline_ms = uv_now(q->f->loop) + q->f->config.total_ms;
 		dns_forward_server_order(q);

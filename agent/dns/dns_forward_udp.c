@@ -35,32 +35,37 @@ void dns_forward_udp_close(struct dns_forward_udp *u)
 	close(u->fd);
 }
 
-static void on_readable(uv_poll_t *h, int status, int events)
+bool dns_forward_udp_read(struct dns_forward_udp *u)
 {
-	struct dns_forward_udp *u = h->data;
 	struct dns_forward *f = u->f;
 	struct dns_reply r;
 
-	(void)status; /* a pending error, which reading takes away */
-	(void)events;
 	while (u->wrong < DNS_FORWARD_WRONG_MAX) {
 		ssize_t n = recv(u->fd, f->in, sizeof(f->in), MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
-			return;
+			return false;
 		if (n < 0) {
 			dns_forward_question_failed(u->question, DNS_FORWARD_ERRNO, -errno);
-			return;
+			return true;
 		}
 		if (dns_reply_check(f->in, (size_t)n, &u->question->query, u->id, &r) == 0) {
 			dns_forward_question_answer(u->question, f->in, (size_t)n, &r);
-			return;
+			return true;
 		}
 		u->wrong++;
 	}
 	dns_forward_question_failed(u->question, DNS_FORWARD_WRONG, 0);
+	return true;
+}
+
+static void on_readable(uv_poll_t *h, int status, int events)
+{
+	(void)status; /* a pending error, which reading takes away */
+	(void)events;
+	dns_forward_udp_read(h->data);
 }
 
 static int open_to(struct dns_server_addr a)

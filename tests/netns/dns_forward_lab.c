@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -110,6 +111,15 @@ static void send_from_elsewhere(const struct sockaddr_storage *to, const uint8_t
 	close(fd);
 }
 
+static void stall(struct lab_upstream *u)
+{
+	uint64_t end_ms = clock_boot_ms() + u->stall_ms;
+
+	u->mode = LAB_ANSWER;
+	while (clock_boot_ms() < end_ms)
+		poll(NULL, 0, (int)u->stall_ms);
+}
+
 static void answer_udp(struct lab_upstream *u, const uint8_t *q, const struct sockaddr_storage *to)
 {
 	static uint8_t b[MESSAGE_MAX];
@@ -120,6 +130,7 @@ static void answer_udp(struct lab_upstream *u, const uint8_t *q, const struct so
 
 	switch (u->mode) {
 	case LAB_ANSWER:
+	case LAB_ANSWER_AND_STALL:
 		break;
 	case LAB_SILENT:
 		return;
@@ -157,6 +168,8 @@ static void answer_udp(struct lab_upstream *u, const uint8_t *q, const struct so
 		break;
 	}
 	sendto(u->fd, b, n, 0, (const struct sockaddr *)to, to_len);
+	if (u->mode == LAB_ANSWER_AND_STALL)
+		stall(u);
 }
 
 static void on_udp(uv_poll_t *h, int status, int events)

@@ -22,6 +22,7 @@ enum lab_mode {
 	LAB_WRONG_ONLY, /* DNS_FORWARD_WRONG_MAX with another id */
 	LAB_OTHER_ADDRESS, /* the answer comes from another socket */
 	LAB_TRUNCATED, /* by UDP; TCP answers */
+	LAB_ANSWER_AND_STALL, /* the loop does not turn for ->stall_ms after the answer, once */
 };
 enum lab_tcp {
 	LAB_TCP_ANSWER,
@@ -39,6 +40,7 @@ struct lab_upstream {
 	enum lab_mode mode;
 	enum lab_tcp tcp_mode;
 	enum dns_rcode rcode;
+	uint64_t stall_ms;
 	char silent_for; /* names beginning with it */
 	unsigned records;
 	uint32_t ttl;

@@ -106,6 +106,23 @@ static void test_silent_ones_are_followed(void **state)
 	assert_true(lab_stats(l).server[1].sick);
 }
 
+/* An answer that is there when the time is over, since the loop was kept from it, is no silence. */
+static void test_late_to_read(void **state)
+{
+	struct lab *l = *state;
+	struct lab_answer *a;
+
+	lab_new(l, SHORT_MS, LAB_WAIT_MS);
+	l->up[0].mode = LAB_ANSWER_AND_STALL;
+	l->up[0].stall_ms = 2 * SHORT_MS;
+	a = lab_get(l, "a.org");
+	lab_good(a, &l->up[0]);
+	assert_int_equal(a->how.tries, 1);
+	assert_int_equal(l->up[0].n_udp, 1);
+	assert_int_equal(lab_stats(l).server[0].failed, 0);
+	assert_false(lab_stats(l).server[0].sick);
+}
+
 static void test_all_silent(void **state)
 {
 	struct lab *l = *state;
@@ -469,6 +486,7 @@ int main(void)
 		TEST(test_ipv6_upstream_and_edns),
 		TEST(test_ids_and_ports_are_random),
 		TEST(test_silent_ones_are_followed),
+		TEST(test_late_to_read),
 		TEST(test_all_silent),
 		TEST(test_time_in_all),
 		TEST(test_refusals_are_followed),
