@@ -15,6 +15,7 @@ from procs import wait_for
 
 RESOLVER, SECOND, OTHER = "192.168.205.53", "192.168.205.54", "192.168.205.55"
 FLOOD = 100000
+PATIENCE = 15  # seconds for what is asked once and has to be answered, however busy the machine is
 # What a flood may cost: 1024 questions in flight, their sockets and the answers' buffers. ASan adds red zones and keeps freed memory.
 SANITIZED = b"__asan_init" in (BIN / "ovld").read_bytes()
 GROWTH_MIB = 96 if SANITIZED else 32
@@ -124,22 +125,18 @@ WRONG = {  # what, bytes, what may be answered (None: nothing)
 def answered(place, server, pkt):
     """The rcode of what comes back before the answer to a right question that is sent after it; None: nothing."""
     with place.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(1)
+        s.settimeout(PATIENCE)
         s.connect((server, 53))
-        for _ in range(10):
-            s.send(pkt)
-            s.send(question("far", id=7))
-            try:
-                reply = s.recv(65535)
-            except TimeoutError:
-                continue  # it was busy, and its queue full
-            if reply[:2] == b"\0\7":
-                return None
-            m = Message(reply)
-            assert m.flags & QR and reply[:2] == pkt[:2], m
-            assert len(reply) <= max(len(pkt), 12) + 11, "an error has no more bytes than the question, and an OPT"
-            return m.rcode_text
-    raise AssertionError("it does not answer at all")
+        # Each once: two datagrams fill no queue, so whoever does not answer the second has lost it.
+        s.send(pkt)
+        s.send(question("far", id=7))
+        reply = s.recv(65535)
+        if reply[:2] == b"\0\7":
+            return None
+        m = Message(reply)
+        assert m.flags & QR and reply[:2] == pkt[:2], m
+        assert len(reply) <= max(len(pkt), 12) + 11, "an error has no more bytes than the question, and an OPT"
+        return m.rcode_text
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -177,13 +174,14 @@ def test_noise(boxes):
                 pass
     for i in range(100):
         with bad.socket() as s:
-            s.settimeout(2)
+            s.settimeout(PATIENCE)
+            s.connect((server, 53))
             try:
-                s.connect((server, 53))
                 s.send(chance.randbytes(chance.randrange(1, 400)) if i % 2 else b"\xff\xff" + right)
             except OSError:
                 pass
-    becomes(boxes["good"], server, "far", [boxes["far"].ip4("demo")])
+    # The 3000 may fill the socket's queue still: a datagram then is lost, as anywhere.
+    patient(boxes["good"], server, "far", [boxes["far"].ip4("demo")])
 
 
 def test_tcp_hogs(boxes):
@@ -202,8 +200,9 @@ def test_tcp_hogs(boxes):
             except OSError:
                 pass
         for _ in range(5):
-            assert told(good, server, "far", tcp=True, timeout=10) == [far]
-            assert patient(good, server, "far", [far]) and patient(bad, server, "far", [far])
+            assert told(good, server, "far", tcp=True, timeout=PATIENCE) == [far]
+            assert told(good, server, "far", timeout=PATIENCE) == [far]
+            assert told(bad, server, "far", timeout=PATIENCE) == [far]
     finally:
         for s in held:
             s.close()
@@ -224,14 +223,14 @@ def test_a_forged_source_is_not_answered(boxes, outside, name, net):
     bad = boxes[name]
     victim = outside.socket(socket.AF_INET, socket.SOCK_DGRAM)
     victim.bind((OTHER, 4444))
-    victim.settimeout(20)
+    victim.settimeout(PATIENCE)
     with victim, bad.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         for server in {server_of(bad), gateway(bad.host, net)}:
             for asked in ("far", "local", "www.example"):
                 for _ in range(10):
                     raw.sendto(udp4(OTHER, 4444, server, question(asked)), (server, 0))
             # Behind them in the same queue: when this is answered, those have been read.
-            assert wait_for(lambda server=server: ask(bad, server, name), "a right question is answered")
+            assert ask(bad, server, name, timeout=PATIENCE)
         with bad.host.socket(socket.AF_INET, socket.SOCK_DGRAM) as marker:
             marker.sendto(b"marker", (OTHER, 4444))
         assert victim.recv(2048) == b"marker"
@@ -357,7 +356,7 @@ class Beside(threading.Thread):
 
 
 def patient(place, server, name, wanted):
-    """As a resolver asks: again when nothing came for a while. Returns how often."""
+    """Beside a flood, as a resolver with timeout:1 attempts:10 (resolv.conf(5)): again when nothing came. Returns how often."""
     for tries in range(1, 11):
         got = told(place, server, name, timeout=1.0)
         if got is not None:
