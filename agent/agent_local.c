@@ -61,25 +61,25 @@ static struct state_net *compile(struct agent *a, const struct model_network *re
 	return compile_local(&in);
 }
 
-/* Of Docker's bridge nothing is ours but one element. */
-static struct state_net *docker_gwbridge_desired(struct agent *a)
+/* Of Docker's bridges nothing is ours but elements. */
+static struct state_net *docker_desired(struct agent *a)
 {
 	struct state_elem el = state_elem_ifname(STATE_SET_DNSREDIR, STATE_DOCKER_GWBRIDGE);
-	struct state_net *n;
+	_cleanup_state_net_ struct state_net *n = state_net_new(STATE_KEY_DOCKER_GWBRIDGE);
 
-	if (!names_gwbridge_wanted(a->names))
-		return NULL;
-	n = state_net_new(STATE_KEY_DOCKER_GWBRIDGE);
 	n->kind = STATE_DIRECT; /* no bridge of ours */
 	n->complete = true;
-	state_net_add_elem(n, &el);
-	return n;
+	if (names_gwbridge_wanted(a->names))
+		state_net_add_elem(n, &el);
+	names_bridges_elems(a->names, n);
+	state_net_sort(n);
+	return n->n_elems ? TAKE_PTR(n) : NULL;
 }
 
 struct state_net *agent_local_desired(struct agent *a, uint32_t key)
 {
 	if (key == STATE_KEY_DOCKER_GWBRIDGE)
-		return docker_gwbridge_desired(a);
+		return docker_desired(a);
 
 	const struct model_network *rec = network_by_key(a->networks, key);
 	struct state_net *n = rec ? compile(a, rec) : NULL;
@@ -116,10 +116,11 @@ static void add_key(void *user, const struct model_network *net)
 
 size_t agent_local_keys(struct agent *a, uint32_t **ret)
 {
+	_cleanup_state_net_ struct state_net *docker = docker_desired(a);
 	struct keys k = { .a = a };
 
 	network_each(a->networks, add_key, &k);
-	if (names_gwbridge_wanted(a->names)) {
+	if (docker) {
 		k.v = mem_grow(k.v, k.n + 1, sizeof(*k.v));
 		k.v[k.n++] = STATE_KEY_DOCKER_GWBRIDGE;
 	}
@@ -207,8 +208,7 @@ void agent_local_surroundings(struct agent *a)
 	if (a->egress)
 		add_iface(&l, STATE_EGRESS_HOST);
 	/* First: what an earlier run left is not to be taken back. */
-	surroundings_dns_also(a->surroundings,
-			      names_gwbridge_wanted(a->names) ? STATE_DOCKER_GWBRIDGE : "");
+	agent_names_surroundings(a);
 	surroundings_set(a->surroundings, (const char(*)[IFNAMSIZ])l.v, l.n);
 	free(l.v);
 }

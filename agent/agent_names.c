@@ -73,14 +73,23 @@ static void own_containers(void *user, const struct state_target *t,
 	containers_each(a->containers, ask_container, &ask);
 }
 
+void agent_names_surroundings(struct agent *a)
+{
+	_cleanup_free_ char(*v)[IFNAMSIZ] = NULL;
+	size_t n = names_docker_ifaces(a->names, &v);
+
+	surroundings_dns_also(a->surroundings, (const char(*)[IFNAMSIZ])v, n);
+}
+
 static void gwbridge_changed(void *user, bool wanted)
 {
 	struct agent *a = user;
 
+	(void)wanted;
 	if (a->stopping)
 		return;
 	reconcile_dirty(a->reconcile, STATE_KEY_DOCKER_GWBRIDGE);
-	surroundings_dns_also(a->surroundings, wanted ? STATE_DOCKER_GWBRIDGE : "");
+	agent_names_surroundings(a);
 }
 
 void agent_make_names(struct agent *a)

@@ -89,6 +89,8 @@ void agent_names_sandbox(void *user, const struct state_target *t);
 /** agent_names_drop() - containers_deps.drop: the endpoints go, and with the last of them, or at once where there is none, the container's files. */
 void agent_names_drop(void *user, const struct local_target *t, containers_dropped_fn done,
 		      void *done_user);
+/** agent_names_surroundings() - tell them on which interfaces of Docker's names are served. */
+void agent_names_surroundings(struct agent *a);
 void agent_names_problems(void *user, struct strv *ret);
 /* agent_doctor.c */
 void agent_make_doctor(struct agent *a);

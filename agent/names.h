@@ -12,6 +12,7 @@
  * All of it stands when the connect that it follows from is answered.
  */
 #pragma once
+#include <net/if.h>
 #include "agent/config.h"
 #include "agent/endpoint.h"
 #include "agent/network.h"
@@ -36,7 +37,7 @@ struct names_deps {
 			   void (*fn)(void *fn_user, const char *name,
 				      const struct local_target *t),
 			   void *fn_user);
-	/* Questions that come in by docker_gwbridge shall be redirected to us, or no more (STATE_SET_DNSREDIR); names_gwbridge_wanted() says the same. */
+	/* Which questions of Docker's containers shall be redirected to us has changed: names_gwbridge_wanted() (which is @wanted), names_bridges_elems(). */
 	void (*gwbridge)(void *user, bool wanted);
 	void *user;
 };
@@ -83,6 +84,19 @@ void names_gwbridge_watch(struct names *n, void (*unknown)(void *user), void *us
 bool names_gwbridge_wanted(struct names *n);
 /** names_gwbridge_check() - the bridge may have come, gone, or have other addresses. */
 void names_gwbridge_check(struct names *n);
+
+/* A container that is on an ordinary bridge of Docker's as well has its way out there, and none by docker_gwbridge (names_bridges.c). */
+struct names_bridge {
+	struct id endpoint; /* Docker's, there */
+	char ifname[IFNAMSIZ]; /* of the bridge */
+	struct ip ip4;
+};
+/** names_bridges() - all those of the container in @sandbox (as above); where no endpoint of ours is in it they are none of our business */
+void names_bridges(struct names *n, const char *sandbox, const struct names_bridge *v, size_t n_v);
+/** names_bridges_elems() - whose questions shall be redirected: added to @ret, unsorted. */
+void names_bridges_elems(struct names *n, struct state_net *ret);
+/** names_docker_ifaces() - interfaces of Docker's that names are served on, docker_gwbridge too; each once; *ret: heap. */
+size_t names_docker_ifaces(struct names *n, char (**ret)[IFNAMSIZ]);
 
 struct dns *names_dns(struct names *n);
 /** names_problems() - sockets that could not be opened, in words; appended. */

@@ -16,7 +16,6 @@
 #include "overlay/state.h"
 
 #define KEY STATE_KEY_DOCKER_GWBRIDGE
-#define ADDRESSES_MAX 16 /* of the bridge; more are left out */
 #define USABLE \
 	"docker-gwbridge" /* in the node's memory: a restart finds the redirection wanted before Docker has said a word */
 
@@ -27,12 +26,17 @@ static bool is_docker(const struct local_endpoint *row)
 	return row->engine && strcmp(row->engine, "docker") == 0 && row->target.path;
 }
 
-/* Whose sandbox: the last part of its key is the first digits of its id. */
-static bool is_in(const struct local_endpoint *row, const char *sandbox)
+/* The last part of a sandbox's key is the first digits of its id. */
+static const char *sandbox_of(const struct local_endpoint *row)
 {
 	const char *slash = strrchr(row->target.path, '/');
 
-	return strcmp(slash ? slash + 1 : row->target.path, sandbox) == 0;
+	return slash ? slash + 1 : row->target.path;
+}
+
+static bool is_in(const struct local_endpoint *row, const char *sandbox)
+{
+	return strcmp(sandbox_of(row), sandbox) == 0;
 }
 
 struct search {
@@ -66,6 +70,15 @@ static void look_out(void *user, const struct local_endpoint *row)
 
 /* ---- who is on the bridge ---- */
 
+bool names_gwbridge_place(struct names *n, const char *sandbox, struct dns_place *ret)
+{
+	struct search s = { .n = n, .sandbox = sandbox };
+
+	endpoints_running(n->d.endpoints, NULL, look_in, &s);
+	*ret = s.place;
+	return s.found;
+}
+
 static void drop(struct names *n, struct gw_member *m)
 {
 	dns_clients_del(dns_clients(n->dns), m->id);
@@ -84,19 +97,17 @@ static bool is_same(const struct gw_member *m, const struct names_gwbridge *now)
 /* @sure: one that is in no sandbox of ours is somebody else's. */
 static void take(struct names *n, const struct names_gwbridge *now, bool sure)
 {
-	struct search s = { .n = n, .sandbox = now->sandbox };
 	struct dns_client_endpoint c = {
 		.id = now->endpoint, .key = KEY, .ip4 = now->ip4, .ip6 = now->ip6, .forward = true
 	};
+	bool ours = names_gwbridge_place(n, now->sandbox, &c.place);
 	struct gw_member *m;
 
-	endpoints_running(n->d.endpoints, NULL, look_in, &s);
-	if (!s.found && !sure)
+	if (!ours && !sure)
 		return;
-	c.place = s.place;
 	m = mem_alloc(sizeof(*m));
 	m->id = now->endpoint;
-	m->foreign = !s.found;
+	m->foreign = !ours;
 	m->ip4 = now->ip4;
 	m->ip6 = now->ip6;
 	snprintf(m->sandbox, sizeof(m->sandbox), "%s", now->sandbox);
@@ -147,14 +158,10 @@ static void row_comes(struct names *n)
 static void row_goes(struct names *n, const struct local_endpoint *row)
 {
 	struct gw_member *m, *tmp;
+	struct dns_place place;
 
 	HASH_ITER(hh, n->gw.members, m, tmp) {
-		struct search s = { .n = n, .sandbox = m->sandbox };
-
-		if (!is_in(row, m->sandbox))
-			continue;
-		endpoints_running(n->d.endpoints, NULL, look_in, &s);
-		if (!s.found)
+		if (is_in(row, m->sandbox) && !names_gwbridge_place(n, m->sandbox, &place))
 			drop(n, m);
 	}
 }
@@ -164,10 +171,12 @@ void names_gwbridge_row(struct names *n, const struct local_endpoint *row, bool 
 	if (!is_docker(row))
 		return;
 	n->gw.generation++;
-	if (gone)
+	if (gone) {
 		row_goes(n, row);
-	else
+		names_bridges_gone(n, sandbox_of(row));
+	} else {
 		row_comes(n);
+	}
 	names_gwbridge_check(n);
 }
 
@@ -182,7 +191,7 @@ static void on_stranger(void *user, struct ip source)
 
 /* ---- the bridge ---- */
 
-static size_t addresses(struct ip ret[ADDRESSES_MAX])
+size_t names_addresses(const char *ifname, struct ip ret[NAMES_ADDRESSES_MAX])
 {
 	struct ifaddrs *all = NULL;
 	size_t n = 0;
@@ -190,8 +199,8 @@ static size_t addresses(struct ip ret[ADDRESSES_MAX])
 
 	if (getifaddrs(&all) < 0)
 		return 0;
-	for (const struct ifaddrs *a = all; a && n < ADDRESSES_MAX; a = a->ifa_next) {
-		if (a->ifa_addr && strcmp(a->ifa_name, STATE_DOCKER_GWBRIDGE) == 0 &&
+	for (const struct ifaddrs *a = all; a && n < NAMES_ADDRESSES_MAX; a = a->ifa_next) {
+		if (a->ifa_addr && strcmp(a->ifa_name, ifname) == 0 &&
 		    ip_from_sockaddr(a->ifa_addr, &ip) == 0 && !ip_is_link_local(ip))
 			ret[n++] = ip;
 	}
@@ -235,18 +244,19 @@ bool names_gwbridge_wanted(struct names *n)
 
 void names_gwbridge_check(struct names *n)
 {
-	struct ip v[ADDRESSES_MAX] = { 0 };
-	bool asked, wanted;
+	struct ip v[NAMES_ADDRESSES_MAX] = { 0 };
+	bool asked, wanted, others;
 
 	if (!n || !n->started)
 		return;
 	asked = wanted = is_wanted(n);
-	n->gw.failed = !listen_on(n, v, wanted ? addresses(v) : 0);
+	n->gw.failed = !listen_on(n, v, wanted ? names_addresses(STATE_DOCKER_GWBRIDGE, v) : 0);
 	if (n->gw.failed)
 		names_retry(n);
 	wanted = wanted && !n->gw.failed;
+	others = names_bridges_check(n);
 	/* Before the first time only what is not to be as it was asked for has to be told. */
-	if (wanted != n->gw.wanted || (!n->gw.told && asked)) {
+	if (others || wanted != n->gw.wanted || (!n->gw.told && asked)) {
 		n->gw.wanted = wanted;
 		n->d.gwbridge(n->d.user, wanted);
 	}
@@ -300,4 +310,6 @@ void names_gwbridge_done(struct names *n)
 		free(m);
 	}
 	free(n->gw.addresses);
+	free(n->gw.guests.v);
+	free(n->gw.bridges);
 }

@@ -23,7 +23,27 @@ struct gw_member {
 	bool foreign; /* on no network of ours, for all we know */
 	bool gone;
 };
+/* One on an ordinary bridge of Docker's. */
+struct gw_guest {
+	struct id id; /* Docker's endpoint there */
+	char sandbox[NAMES_SANDBOX_MAX];
+	char ifname[IFNAMSIZ];
+	struct ip ip4;
+	bool served;
+};
+struct gw_guests {
+	struct gw_guest *v;
+	size_t n;
+};
+struct gw_address {
+	char ifname[IFNAMSIZ];
+	struct ip ip;
+	bool served;
+};
 struct names_gw {
+	struct gw_guests guests;
+	struct gw_address *bridges; /* that were to be served last */
+	size_t n_bridges;
 	struct gw_member *members;
 	struct ip *addresses; /* of the bridge, that were to be served last */
 	size_t n_addresses;
@@ -65,6 +85,18 @@ void names_gwbridge_new(struct names *n);
 void names_gwbridge_done(struct names *n);
 /** names_gwbridge_row() - one of this node's endpoints is in the kernel, or no more. */
 void names_gwbridge_row(struct names *n, const struct local_endpoint *row, bool gone);
+
+/** names_gwbridge_place() - of the endpoints of ours in a sandbox. Return: false: there are none. */
+bool names_gwbridge_place(struct names *n, const char *sandbox, struct dns_place *ret);
+#define NAMES_ADDRESSES_MAX 16 /* of an interface; more are left out */
+/** names_addresses() - of an interface of the host, without link-local ones. */
+size_t names_addresses(const char *ifname, struct ip ret[NAMES_ADDRESSES_MAX]);
+
+/* names_bridges.c */
+/** names_bridges_check() - the sockets. Return: other containers can be served than before. */
+bool names_bridges_check(struct names *n);
+/** names_bridges_gone() - an endpoint of ours has left that sandbox. */
+void names_bridges_gone(struct names *n, const char *sandbox);
 
 /* names_files.c */
 /** names_files_all() - of every namespace with an endpoint. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/surroundings.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +13,8 @@ struct surroundings {
 	struct firewalld *firewalld;
 	char (*ifaces)[IFNAMSIZ]; /* sorted */
 	size_t n_ifaces;
-	char dns_also[IFNAMSIZ];
+	char (*dns_also)[IFNAMSIZ]; /* zeroed behind their ends */
+	size_t n_dns_also;
 	bool set; /* was told at least once */
 	uv_poll_t poll;
 	uv_timer_t gather;
@@ -96,6 +96,7 @@ static void closed(uv_handle_t *h)
 		return;
 	coexist_free(s->coexist);
 	free(s->ifaces);
+	free(s->dns_also);
 	free(s);
 }
 
@@ -145,16 +146,21 @@ void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], si
 		later(s, SURROUNDINGS_GATHER_MS);
 }
 
-void surroundings_dns_also(struct surroundings *s, const char *ifname)
+void surroundings_dns_also(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], size_t n)
 {
-	if (!s->coexist || strcmp(s->dns_also, ifname) == 0)
+	bool less = n < s->n_dns_also;
+
+	if (!s->coexist ||
+	    (n == s->n_dns_also && (n == 0 || memcmp(ifaces, s->dns_also, n * IFNAMSIZ) == 0)))
 		return;
-	snprintf(s->dns_also, sizeof(s->dns_also), "%s", ifname);
-	coexist_dns_also(s->coexist, ifname);
-	if (*ifname)
-		update(s);
-	else if (s->set)
+	free(s->dns_also);
+	s->dns_also = n ? mem_dup(ifaces, n * IFNAMSIZ) : NULL;
+	s->n_dns_also = n;
+	coexist_dns_also(s->coexist, ifaces, n);
+	if (s->set && less)
 		later(s, SURROUNDINGS_GATHER_MS);
+	else
+		update(s);
 }
 
 int surroundings_remove(struct surroundings *s, struct err *e)

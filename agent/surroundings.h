@@ -20,8 +20,8 @@ struct surroundings *surroundings_new(uv_loop_t *loop, uint16_t vxlan_port, bool
 void surroundings_close(struct surroundings *s);
 /** surroundings_set() - all our bridges in the host's namespace, and ovl-gw where it is wanted; copied. */
 void surroundings_set(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], size_t n);
-/** surroundings_dns_also() - names are served on that interface too, which is somebody else's; "" (as at first): on none. Before surroundings_set() nothing is written yet. */
-void surroundings_dns_also(struct surroundings *s, const char *ifname);
+/** surroundings_dns_also() - names are served on those interfaces too, which are somebody else's; copied. Before surroundings_set() nothing is written yet. */
+void surroundings_dns_also(struct surroundings *s, const char (*ifaces)[IFNAMSIZ], size_t n);
 /** surroundings_remove() - take back every rule of ours in other people's places, and follow them no more (`ovlctl reset`). */
 int surroundings_remove(struct surroundings *s, struct err *e);
 /** surroundings_settled() - has firewalld answered? It is asked in the background. */

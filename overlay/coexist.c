@@ -32,6 +32,7 @@ void coexist_free(struct coexist *c)
 	if (!c)
 		return;
 	coexist_findings_clear(c);
+	free(c->dns_also);
 	nft_sock_close(c->sock);
 	if (c->event_fd >= 0)
 		close(c->event_fd);
@@ -43,10 +44,13 @@ void coexist_dns(struct coexist *c, bool served)
 	c->no_dns = !served;
 }
 
-void coexist_dns_also(struct coexist *c, const char *ifname)
+void coexist_dns_also(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n)
 {
-	memset(c->dns_also, 0, sizeof(c->dns_also));
-	memcpy(c->dns_also, ifname, strnlen(ifname, IFNAMSIZ - 1));
+	free(c->dns_also);
+	c->n_dns_also = n < COEXIST_DNS_ALSO_MAX ? n : COEXIST_DNS_ALSO_MAX;
+	c->dns_also = mem_alloc_array(c->n_dns_also + 1, IFNAMSIZ);
+	for (size_t i = 0; i < c->n_dns_also; i++)
+		memcpy(c->dns_also[i], ifaces[i], strnlen(ifaces[i], IFNAMSIZ - 1));
 }
 
 bool coexist_drops(const struct nft_foreign_chain *c)
@@ -286,7 +290,6 @@ static int update_once(struct coexist *c, const struct coexist_ifaces *ifs, stru
 	return first;
 }
 
-/* @c's list is ours, and one more behind them. */
 static int update(struct coexist *c, const struct coexist_ifaces *ifs, unsigned *ret_writes,
 		  struct err *e)
 {
@@ -329,18 +332,18 @@ int coexist_update(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n,
 
 	if (n > COEXIST_IFACES_MAX)
 		return err_set(e, -E2BIG, "more than %d interfaces", COEXIST_IFACES_MAX);
-	all = mem_alloc_array(n + 1, IFNAMSIZ);
+	all = mem_alloc_array(n + c->n_dns_also + 1, IFNAMSIZ);
 	if (n > 0)
 		memcpy(all, ifaces, n * IFNAMSIZ);
-	if (c->dns_also[0])
-		memcpy(all[ifs.n_dns++], c->dns_also, IFNAMSIZ);
+	for (size_t i = 0; i < c->n_dns_also; i++)
+		memcpy(all[ifs.n_dns++], c->dns_also[i], IFNAMSIZ);
 	ifs.v = (const char(*)[IFNAMSIZ])all;
 	return update(c, &ifs, ret_writes, e);
 }
 
 int coexist_remove(struct coexist *c, struct err *e)
 {
-	coexist_dns_also(c, "");
+	coexist_dns_also(c, NULL, 0);
 	return coexist_update(c, NULL, 0, NULL, e);
 }
 

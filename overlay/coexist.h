@@ -39,8 +39,9 @@ int coexist_new(uint16_t vxlan_port, struct coexist **ret, struct err *e);
 void coexist_free(struct coexist *c);
 /** coexist_dns() - are names served on our interfaces? Yes, until this is called; else nobody needs to let DNS in. Counts from the next update on. */
 void coexist_dns(struct coexist *c, bool served);
-/** coexist_dns_also() - names are served on that interface too, which is somebody else's and whose traffic is not ours; "" (at first): none. From the next update on. */
-void coexist_dns_also(struct coexist *c, const char *ifname);
+#define COEXIST_DNS_ALSO_MAX 256 /* more are left out */
+/** coexist_dns_also() - names are served on those interfaces too, which are somebody else's and whose traffic is not ours; at first: none. From the next update on. */
+void coexist_dns_also(struct coexist *c, const char (*ifaces)[IFNAMSIZ], size_t n);
 /**
  * coexist_update() - look at what is there and make our accept rules fit
  * @ifaces: all our bridges in the host's namespace and ovl-gw (n 0: our rules are removed). Chains that are as they should be are not written.

@@ -13,14 +13,15 @@ struct coexist {
 	int event_fd;
 	uint16_t vxlan_port;
 	bool no_dns;
-	char dns_also[IFNAMSIZ];
+	char (*dns_also)[IFNAMSIZ];
+	size_t n_dns_also;
 	struct coexist_finding findings[COEXIST_FINDINGS_MAX];
 	size_t n_findings;
 };
 struct coexist_ifaces {
 	const char (*v)[IFNAMSIZ];
 	size_t n; /* ours */
-	size_t n_dns; /* those where names are served: ours, and one behind them that is somebody else's */
+	size_t n_dns; /* those where names are served: ours, and behind them those that are somebody else's */
 };
 
 /** coexist_dns_ifaces() - those where names are served, as if all were ours. */

@@ -22,6 +22,8 @@ static const struct host_set sets[] = {
 	{ NFT_SET_ICC, STATE_SET_ICC, 0, false },
 	{ NFT_SET_NOICC, STATE_SET_NOICC, 0, false },
 	{ NFT_SET_DNSREDIR, STATE_SET_DNSREDIR, 0, false },
+	{ NFT_SET_DNSASKER4, STATE_SET_DNSASKER, AF_INET, false },
+	{ NFT_SET_DNSASKER6, STATE_SET_DNSASKER, AF_INET6, false },
 	{ NFT_SET_MEMBER4, STATE_SET_MEMBER, AF_INET, false },
 	{ NFT_SET_MEMBER6, STATE_SET_MEMBER, AF_INET6, false },
 	{ NFT_SET_OPEN4, STATE_SET_OPEN, AF_INET, false },
@@ -41,7 +43,10 @@ static uint8_t address_family(const struct state_elem *el)
 {
 	if (el->set == STATE_SET_PUBLISH)
 		return el->to.family;
-	return el->set == STATE_SET_MEMBER || el->set == STATE_SET_OPEN ? el->ip.family : 0;
+	return el->set == STATE_SET_MEMBER || el->set == STATE_SET_OPEN ||
+			       el->set == STATE_SET_DNSASKER ?
+		       el->ip.family :
+		       0;
 }
 
 static const struct host_set *set_of(const struct state_elem *el)
@@ -94,6 +99,7 @@ static bool is_complete(const struct state_elem *el)
 	case STATE_SET_NOICC:
 	case STATE_SET_DNSREDIR:
 	case STATE_SET_MEMBER:
+	case STATE_SET_DNSASKER:
 		return el->ifname[0] != '\0';
 	case STATE_SET_PUBLISH:
 		return el->proto && el->port && el->to_port &&
@@ -124,6 +130,7 @@ static struct nft_key key_of(const struct state_elem *el)
 		add_ifname(&k, el->ifname);
 		break;
 	case STATE_SET_MEMBER:
+	case STATE_SET_DNSASKER:
 		add_ip(&k, el->ip);
 		add_ifname(&k, el->ifname);
 		break;
@@ -246,9 +253,11 @@ static bool elem_from(const struct host_set *s, const struct nft_elem *el, struc
 		*ret = state_elem_ifname(s->set, name);
 		break;
 	case STATE_SET_MEMBER:
+	case STATE_SET_DNSASKER:
 		ip = get_ip(&k, s->family);
 		get_ifname(&k, name);
-		*ret = state_elem_member(ip, name);
+		*ret = s->set == STATE_SET_MEMBER ? state_elem_member(ip, name) :
+						    state_elem_asker(ip, name);
 		break;
 	case STATE_SET_PUBLISH:
 		proto = get_proto(&k);

@@ -23,7 +23,7 @@
  *
  * Host namespace, `table inet ovl`, the way out and in. `bridges` are ours: bridges of local networks, and ovl-gw. What neither comes from one nor
  * goes to one costs two lookups when it is forwarded, and as many for each new connection.
- *   dnsredir: DNS that comes in by such an interface, to whatever address, goes to that interface's own first address.
+ *   dnsredir: DNS that comes in by such an interface, to whatever address, goes to that interface's own first address; dnsasker: from such an address.
  *   publish: the maps tell where a port of an address of this host, or of any, leads; the exact ones are asked first. The client's address is kept.
  *   forward: established; within a bridge in `icc`; nothing from or to one in `internal`; translated; from a bridge out. Into a bridge
  *     otherwise only to what is in `open`, so bridges are apart and ports are reached only as they are published.
@@ -48,6 +48,8 @@
 #define NFT_SET_ICC \
 	"icc" /* interface . the same: nf_tables cannot compare two fields of a packet */
 #define NFT_SET_DNSREDIR "dnsredir" /* interface */
+#define NFT_SET_DNSASKER4 "dnsasker4" /* IPv4 . interface */
+#define NFT_SET_DNSASKER6 "dnsasker6"
 #define NFT_SET_MEMBER4 "member4" /* IPv4 . interface */
 #define NFT_SET_MEMBER6 "member6"
 #define NFT_SET_OPEN4 "open4" /* IPv4 . protocol . port */

@@ -33,6 +33,12 @@
 		NFT_CMP_U32(NFT_CMP_EQ, NFT_REG_4, RTN_LOCAL)
 #define DNS_FROM_OTHERS(proto) \
 	L4PROTO_IS(proto), DPORT_IS(0, 53), IIFNAME(NFT_REG_1), IN(NFT_SET_DNSREDIR)
+#define DNS_FROM_ONE4(proto)                                                                   \
+	IPV4, L4PROTO_IS(proto), DPORT_IS(0, 53), LOAD(IP4_SADDR, NFT_REG_1), IIFNAME(AFTER4), \
+		IN(NFT_SET_DNSASKER4)
+#define DNS_FROM_ONE6(proto)                                                                   \
+	IPV6, L4PROTO_IS(proto), DPORT_IS(0, 53), LOAD(IP6_SADDR, NFT_REG_1), IIFNAME(AFTER6), \
+		IN(NFT_SET_DNSASKER6)
 #define PUBLISHED(map, family, port) \
 	NFT_MAP(map, NFT_REG_1, NFT_REG_1), IF_LOCAL, NFT_DNAT(family, NFT_REG_1, port)
 
@@ -61,6 +67,8 @@ static const struct nft_set_def host_sets[] = {
 	{ NFT_SET_INTERNAL, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
 	{ NFT_SET_ICC, TYPE_CONCAT(TYPE_IFNAME, TYPE_IFNAME), 2 * IFNAMSIZ, 0, 0 },
 	{ NFT_SET_DNSREDIR, TYPE_IFNAME, IFNAMSIZ, 0, 0 },
+	{ NFT_SET_DNSASKER4, TYPE_CONCAT(TYPE_IPV4, TYPE_IFNAME), 20, 0, 0 },
+	{ NFT_SET_DNSASKER6, TYPE_CONCAT(TYPE_IPV6, TYPE_IFNAME), 32, 0, 0 },
 	{ NFT_SET_MEMBER4, TYPE_CONCAT(TYPE_IPV4, TYPE_IFNAME), 20, 0, 0 },
 	{ NFT_SET_MEMBER6, TYPE_CONCAT(TYPE_IPV6, TYPE_IFNAME), 32, 0, 0 },
 	{ NFT_SET_OPEN4, TYPE_OPEN(TYPE_IPV4), 12, 0, 0 },
@@ -91,6 +99,10 @@ static const struct nft_rule_def host_rules[] = {
 	RULE("nat_in", IPV4, LOAD(IP4_DADDR_FIRST, NFT_REG_1), NFT_EQ(NFT_REG_1, 127), NFT_ACCEPT),
 	RULE("nat_in", DNS_FROM_OTHERS(IPPROTO_UDP), NFT_REDIRECT),
 	RULE("nat_in", DNS_FROM_OTHERS(IPPROTO_TCP), NFT_REDIRECT),
+	RULE("nat_in", DNS_FROM_ONE4(IPPROTO_UDP), NFT_REDIRECT),
+	RULE("nat_in", DNS_FROM_ONE4(IPPROTO_TCP), NFT_REDIRECT),
+	RULE("nat_in", DNS_FROM_ONE6(IPPROTO_UDP), NFT_REDIRECT),
+	RULE("nat_in", DNS_FROM_ONE6(IPPROTO_TCP), NFT_REDIRECT),
 	RULE("nat_in", NFT_JUMP_TO("publish")),
 	/* The answer to ::1 would be dropped. */
 	RULE("nat_out", IPV6, LOAD(IP6_DADDR, NFT_REG_1),

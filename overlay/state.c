@@ -413,13 +413,23 @@ struct state_elem state_elem_ifname(enum state_set set, const char *ifname)
 	return el;
 }
 
-struct state_elem state_elem_member(struct ip ip, const char *ifname)
+static struct state_elem elem_at(enum state_set set, struct ip ip, const char *ifname)
 {
-	struct state_elem el = state_elem_ifname(STATE_SET_MEMBER, ifname);
+	struct state_elem el = state_elem_ifname(set, ifname);
 
 	el.family = (uint8_t)ip.family;
 	el.ip = ip;
 	return el;
+}
+
+struct state_elem state_elem_member(struct ip ip, const char *ifname)
+{
+	return elem_at(STATE_SET_MEMBER, ip, ifname);
+}
+
+struct state_elem state_elem_asker(struct ip ip, const char *ifname)
+{
+	return elem_at(STATE_SET_DNSASKER, ip, ifname);
 }
 
 struct state_elem state_elem_publish(uint8_t proto, struct ip host, uint16_t port, struct ip to,
@@ -465,8 +475,8 @@ int state_elem_cmp(const struct state_elem *a, const struct state_elem *b)
 const char *state_elem_format(const struct state_elem *el, char ret[STATE_ELEM_TEXT_MAX])
 {
 	static const char *const names[STATE_SETS] = {
-		"bridges", "masq4",  "masq6",	"internal", "icc",
-		"noicc",   "member", "publish", "open",	    "dnsredir",
+		"bridges", "masq4",   "masq6", "internal", "icc",      "noicc",
+		"member",  "publish", "open",  "dnsredir", "dnsasker",
 	};
 	const char *proto = el->proto == IPPROTO_TCP ? "tcp" :
 			    el->proto == IPPROTO_UDP ? "udp" :
@@ -481,7 +491,7 @@ const char *state_elem_format(const struct state_elem *el, char ret[STATE_ELEM_T
 			 el->to_port);
 	else if (el->set == STATE_SET_OPEN)
 		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s %s port %u", name, proto, ip, el->port);
-	else if (el->set == STATE_SET_MEMBER)
+	else if (el->set == STATE_SET_MEMBER || el->set == STATE_SET_DNSASKER)
 		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s %s", name, ip, el->ifname);
 	else
 		snprintf(ret, STATE_ELEM_TEXT_MAX, "%s %s", name, el->ifname);

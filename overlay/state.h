@@ -30,6 +30,8 @@
 	STATE_KEY_LOCAL /* the egress bridge; local networks have the numbers above */
 #define STATE_KEY_DOCKER_GWBRIDGE \
 	UINT32_MAX /* Docker's bridge, of which nothing is ours but an element; no local network's number is that high */
+#define STATE_KEY_DOCKER_BRIDGE \
+	(UINT32_MAX - 1) /* Docker's ordinary bridges; of them nothing is ours, too */
 #define STATE_DOCKER_GWBRIDGE \
 	"docker_gwbridge" /* Docker's way out for networks of other drivers than its own */
 #define STATE_EGRESS_BRIDGE "gw" /* in the overlay namespace */
@@ -122,6 +124,7 @@ enum state_set { /* sets and maps of the host's table; what a packet meets there
 		 STATE_SET_PUBLISH, /* proto, ip (unset: any address of the host), port, family -> to, to_port */
 		 STATE_SET_OPEN, /* proto, ip, port: reachable without translation (gateway mode routed) */
 		 STATE_SET_DNSREDIR, /* ifname of somebody else's bridge: questions for names that come in by it, to whomever, are for the name server here */
+		 STATE_SET_DNSASKER, /* ip, ifname: the same of one address there alone */
 		 STATE_SETS,
 };
 /* One element. Made by state_elem_*() below, so that unused members and padding are zero and memcmp() compares. */
@@ -135,6 +138,7 @@ struct state_elem {
 };
 struct state_elem state_elem_ifname(enum state_set set, const char *ifname);
 struct state_elem state_elem_member(struct ip ip, const char *ifname);
+struct state_elem state_elem_asker(struct ip ip, const char *ifname);
 /** state_elem_publish() - @host: unset for any address; else of @to's family. */
 struct state_elem state_elem_publish(uint8_t proto, struct ip host, uint16_t port, struct ip to,
 				     uint16_t to_port);

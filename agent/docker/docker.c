@@ -151,7 +151,10 @@ static struct id step_self(void *user)
 
 static void step_container(void *user, const struct docker_container *c)
 {
-	docker_container(user, c);
+	struct docker *d = user;
+
+	docker_container(d, c);
+	docker_gwbridge_container(d->gwbridge, c);
 }
 
 static void step_connected(void *user)

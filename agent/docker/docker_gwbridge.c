@@ -2,6 +2,7 @@
 #include "agent/docker/docker_gwbridge.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,35 @@ void docker_gwbridge_ask(struct docker_gwbridge *g)
 static void on_unknown(void *user)
 {
 	docker_gwbridge_ask(user);
+}
+
+/* Docker's own names for its devices (libnetwork's drivers/bridge). */
+static bool bridge_of(const struct docker_attachment *at, char ret[IFNAMSIZ])
+{
+	if (strcmp(at->network_name, "bridge") == 0)
+		snprintf(ret, IFNAMSIZ, "docker0");
+	else
+		snprintf(ret, IFNAMSIZ, "br-%.*s", ID_SHORT_LEN, at->network_id);
+	return if_nametoindex(ret) != 0;
+}
+
+void docker_gwbridge_container(struct docker_gwbridge *g, const struct docker_container *c)
+{
+	struct names_bridge v[DOCKER_GWBRIDGE_BRIDGES_MAX];
+	const char *slash = c->sandbox_key ? strrchr(c->sandbox_key, '/') : NULL;
+	size_t n = 0;
+
+	if (!g || !slash || strlen(slash + 1) >= NAMES_SANDBOX_MAX)
+		return;
+	for (size_t i = 0; c->running && i < c->n_networks && n < ARRAY_SIZE(v); i++) {
+		const struct docker_attachment *at = &c->networks[i];
+
+		v[n] = (struct names_bridge){ .endpoint = at->endpoint, .ip4 = at->ip4 };
+		if (ip_is_set(at->ip4) && !id_is_zero(at->endpoint) && at->network_id &&
+		    at->network_name && bridge_of(at, v[n].ifname))
+			n++;
+	}
+	names_bridges(g->names, slash + 1, v, n);
 }
 
 struct docker_gwbridge *docker_gwbridge_new(uv_loop_t *loop, struct docker_api *api,

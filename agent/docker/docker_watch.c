@@ -103,6 +103,9 @@ static void on_network(struct docker_watch *w, const struct docker_event *ev)
 		docker_watch_dirty(w);
 		return;
 	}
+	/* It may be one of ours that is on such a bridge as well. */
+	if (ev->driver && strcmp(ev->driver, "bridge") == 0 && ev->container)
+		docker_names_ask(w, ev->container);
 	if (!ours)
 		return;
 	docker_hold_drop(w, ev->id); /* its last endpoint may be gone now */

@@ -180,6 +180,38 @@ def test_dockers_other_containers(dockers, demo, resolvers):
     a.cli("network", "rm", "plain")
 
 
+def test_ordinary_bridge_beside_it(dockers, demo, resolvers):
+    """The way out, and so what Docker's resolver asks others, is by that bridge then."""
+    a, b = dockers["node1"], dockers["node2"]
+    a.cli("network", "create", "plain")
+    a.run("p1", "--network", "plain", "--dns", SECOND)
+    a.run("m1", "--network", "plain")
+    one = Inside(a, "m1")
+    a.cli("network", "connect", "--alias", "both", "demo", "m1")
+    assert a.inspect("m1")["Id"] not in a.network(BRIDGE)["Containers"]
+    for name in ("c2", "db.demo"):
+        becomes(one, DNS, name, [demo[1]])
+        assert told(one, DNS, name, tcp=True) == [demo[1]]
+    a.ping("m1", "c2")
+    becomes(Inside(b, "c2"), DNS, "both", [a.ip4("m1", "demo")])
+    # What is Docker's stays so, and foreign names are found.
+    assert told(one, DNS, "p1") == [a.ip4("p1", "plain")]
+    assert told(one, DNS, "www.example") == ["203.0.113.7"]
+    assert told(Inside(a, "p1"), DNS, "www.example") == ["203.0.113.8"]
+    assert told(Inside(a, "p1"), DNS, "c2") == "NXDOMAIN"
+    # The other way round, and back.
+    a.run("m2", "--network", "demo")
+    a.cli("network", "connect", "plain", "m2")
+    becomes(Inside(a, "m2"), DNS, "c2", [demo[1]])
+    a.cli("network", "disconnect", "plain", "m2")
+    becomes(Inside(a, "m2"), DNS, "c2", [demo[1]])
+    # Not ours any more: as the others of that bridge.
+    a.cli("network", "disconnect", "demo", "m1")
+    wait_for(lambda: "elements" not in a.host.run("nft", "list", "set", "inet", "ovl", "dnsasker4").stdout, "nobody asks there", 5)
+    a.cli("rm", "-f", "p1", "m1", "m2")
+    a.cli("network", "rm", "plain")
+
+
 def test_internal_network(dockers, demo):
     """There is no docker_gwbridge: the network's gateway answers whoever names it as his server."""
     a, b = dockers["node1"], dockers["node2"]

@@ -129,9 +129,10 @@ static void test_dns_rules(void **state)
 /* Somebody else's bridge, where names are served too: questions are let in from there, and nothing else is. */
 static void test_dns_also(void **state)
 {
+	static const char up0[][IFNAMSIZ] = { "up0" };
 	struct coexist_lab *f = *state;
 
-	coexist_dns_also(f->c, "up0");
+	coexist_dns_also(f->c, up0, 1);
 	assert_int_equal(coexist_lab_update(f, 2), 0);
 	nft_lab_sh(IN_H "iptables -P INPUT DROP; " IN_H "iptables -P FORWARD DROP");
 	assert_int_equal(coexist_lab_update(f, 2), 10);
@@ -150,15 +151,15 @@ static void test_dns_also(void **state)
 	/* Of ours there may be none. */
 	assert_int_equal(coexist_lab_update(f, 0), 8);
 	assert_true(coexist_lab_asks(f, f->n1, "10.9.1.1"));
-	coexist_dns_also(f->c, "");
+	coexist_dns_also(f->c, NULL, 0);
 	assert_int_equal(coexist_lab_update(f, 0), 2);
 	assert_false(coexist_lab_asks(f, f->n1, "10.9.1.1"));
-	coexist_dns_also(f->c, "up0");
+	coexist_dns_also(f->c, up0, 1);
 	assert_int_equal(coexist_lab_update(f, 2), 10);
 	assert_int_equal(coexist_remove(f->c, NULL), 0);
 	coexist_lab_says("iptables -S INPUT", "-P INPUT DROP\n");
 	/* Where it is not for us to write, it is told. */
-	coexist_dns_also(f->c, "up0");
+	coexist_dns_also(f->c, up0, 1);
 	nft_lab_sh(IN_H "nft flush ruleset");
 	nft_lab_sh(IN_H "nft 'table inet mine { chain in { type filter hook input priority 0; "
 			"policy drop; iifname \"ovl*\" udp dport 53 accept; }; }'");

@@ -32,7 +32,7 @@ static struct {
 	struct nft_ground *g;
 	int nsfd;
 	bool nf_call; /* br_netfilter is there */
-	struct server ours, theirs; /* in h, in x */
+	struct server ours, other, theirs; /* in h, on docker_gwbridge and docker0; in x */
 	struct sockaddr_storage asker; /* the last one, as a server saw him */
 } lab;
 
@@ -83,6 +83,15 @@ static void elem(bool del)
 		fail_msg("%s", e.text);
 }
 
+static void asker(bool del, const char *ip, const char *ifname)
+{
+	const struct kernel_elem_op op = { del, state_elem_asker(addr(ip), ifname) };
+	struct err e = { 0 };
+
+	if (nft_ground_elems(lab.g, &op, 1, &e))
+		fail_msg("%s", e.text);
+}
+
 static void make_bridge(const char *name, int n, const char *ns)
 {
 	nft_lab_ns(ns);
@@ -122,6 +131,7 @@ static int group_setup(void **state)
 	make_bridge("docker0", 17, "d");
 	nft_lab_sh("ip -n ~h addr add 172.18.0.2/16 dev docker_gwbridge");
 	lab.ours = serve("h", "172.18.0.1", "fd18::1");
+	lab.other = serve("h", "172.17.0.1", "fd17::1");
 	lab.theirs = serve("x", "192.0.2.2", "2001:db8::2");
 	assert_int_equal(nft_ground_check(lab.g, &e), 0);
 	return 0;
@@ -132,6 +142,7 @@ static int group_teardown(void **state)
 	(void)state;
 	for (int i = 0; i < KINDS; i++) {
 		close(lab.ours.fd[i]);
+		close(lab.other.fd[i]);
 		close(lab.theirs.fd[i]);
 	}
 	nft_ground_free(lab.g);
@@ -168,6 +179,7 @@ static void wait_for_answer(int client, int kind)
 	for (;;) {
 		struct pollfd p[] = { { .fd = lab.ours.fd[kind], .events = POLLIN },
 				      { .fd = lab.theirs.fd[kind], .events = POLLIN },
+				      { .fd = lab.other.fd[kind], .events = POLLIN },
 				      { .fd = client, .events = POLLIN } };
 
 		if (clock_boot_ms() > until)
@@ -177,7 +189,9 @@ static void wait_for_answer(int client, int kind)
 			answer(p[0].fd, kind, "ours");
 		if (p[1].revents & POLLIN)
 			answer(p[1].fd, kind, "theirs");
-		if (p[2].revents & (POLLIN | POLLHUP | POLLERR))
+		if (p[2].revents & POLLIN)
+			answer(p[2].fd, kind, "other");
+		if (p[3].revents & (POLLIN | POLLHUP | POLLERR))
 			return;
 	}
 }
@@ -227,7 +241,21 @@ static void redirected(void)
 	ask("g", UDP4, "172.18.0.3", "192.0.2.1", "ours");
 	ask("g", UDP4, "172.18.0.3", "172.18.0.1", "ours");
 	ask("g", TCP4, "172.18.0.3", "172.18.0.2", "ours");
-	/* Of other bridges nothing is. */
+	/* Of other bridges nothing is, but of addresses that are meant. */
+	ask_all("d", 17, "theirs");
+	asker(false, "172.17.0.4", "docker0");
+	asker(false, "172.17.0.3", STATE_DOCKER_GWBRIDGE);
+	ask_all("d", 17, "theirs");
+	asker(false, "172.17.0.3", "docker0");
+	ask("d", UDP4, "172.17.0.3", "192.0.2.2", "other");
+	ask("d", TCP4, "172.17.0.3", "192.0.2.2", "other");
+	ask("d", UDP6, "fd17::3", "2001:db8::2", "theirs");
+	asker(false, "fd17::3", "docker0");
+	ask_all("d", 17, "other");
+	for (int i = 0; i < 2; i++)
+		asker(true, i ? "fd17::3" : "172.17.0.3", "docker0");
+	asker(true, "172.17.0.4", "docker0");
+	asker(true, "172.17.0.3", STATE_DOCKER_GWBRIDGE);
 	ask_all("d", 17, "theirs");
 	elem(true);
 	ask_all("g", 18, "theirs");

@@ -19,7 +19,7 @@
 struct fixture {
 	struct nft_ground *g;
 	int nsfd;
-	struct state_elem elems[16];
+	struct state_elem elems[24];
 	size_t n_elems;
 	struct kernel_elements el;
 };
@@ -53,6 +53,8 @@ static void make_elems(struct fixture *f)
 		state_elem_ifname(STATE_SET_NOICC, "ovp000000000001"),
 		state_elem_member(to4, "ovl0"),
 		state_elem_member(to6, "ovl0"),
+		state_elem_asker(to4, "docker0"),
+		state_elem_asker(to6, "docker0"),
 		state_elem_publish(IPPROTO_TCP, none, 8080, to4, 80),
 		state_elem_publish(IPPROTO_TCP, host4, 8080, to4, 81),
 		state_elem_publish(IPPROTO_UDP, none, 8080, to6, 82),
@@ -128,6 +130,7 @@ static void test_foreign_elems(void **state)
 		"set inet ovl member4",	     "set inet ovl member6",	  "set inet ovl open4",
 		"set inet ovl open6",	     "map inet ovl publish4",	  "map inet ovl publish6",
 		"map inet ovl publish4_any", "map inet ovl publish6_any", "set inet ovl dnsredir",
+		"set inet ovl dnsasker4",    "set inet ovl dnsasker6",
 	};
 	struct fixture *f = *state;
 	struct kernel_elem_op op = { 0 };
@@ -159,7 +162,7 @@ static void test_foreign_elems(void **state)
 static void test_elems(void **state)
 {
 	struct fixture *f = *state;
-	struct kernel_elem_op ops[16] = { 0 };
+	struct kernel_elem_op ops[24] = { 0 };
 	struct err e = { 0 };
 
 	for (size_t i = 0; i < f->n_elems; i++)

@@ -28,6 +28,9 @@ static struct {
 	struct names_gwbridge members[8];
 	size_t n_members;
 	int usable; /* -1: not told */
+	char sandbox[NAMES_SANDBOX_MAX];
+	struct names_bridge bridges[8];
+	size_t n_bridges;
 } lab;
 
 /* ---- stand-ins ---- */
@@ -71,6 +74,20 @@ void names_gwbridge_watch(struct names *n, void (*unknown)(void *user), void *us
 	(void)n;
 	lab.unknown = unknown;
 	lab.unknown_user = user;
+}
+
+void names_bridges(struct names *n, const char *sandbox, const struct names_bridge *v, size_t n_v)
+{
+	(void)n;
+	assert_true(n_v <= ARRAY_SIZE(lab.bridges));
+	snprintf(lab.sandbox, sizeof(lab.sandbox), "%s", sandbox);
+	memcpy(lab.bridges, v, n_v * sizeof(*v));
+	lab.n_bridges = n_v;
+}
+
+unsigned if_nametoindex(const char *name)
+{
+	return strcmp(name, "br-0123456789ab") == 0 || strcmp(name, "docker0") == 0 ? 7 : 0;
 }
 
 /* ---- */
@@ -244,6 +261,47 @@ static void closed_while_it_is_asked(void **state)
 	assert_null(docker_gwbridge_new(&lab.loop, NULL, NULL));
 }
 
+/* Only bridges that are there by their usual names; others are no way of questions, or none that is known. */
+static void ordinary_bridges(void **state)
+{
+	struct docker_attachment at[] = {
+		{ .network_id = (char[]){ "aaaaaaaaaaaaaaaa" },
+		  .network_name = (char[]){ "demo" },
+		  .endpoint = { .b = { 1 } },
+		  .ip4 = ip_v4(0x0a000002) },
+		{ .network_id = (char[]){ "0123456789abcdef" },
+		  .network_name = (char[]){ "plain" },
+		  .endpoint = { .b = { 2 } },
+		  .ip4 = ip_v4(0xac130002) },
+		{ .network_id = (char[]){ "bbbbbbbbbbbbbbbb" },
+		  .network_name = (char[]){ "bridge" },
+		  .endpoint = { .b = { 3 } },
+		  .ip4 = ip_v4(0xac110002) },
+		{ .network_id = (char[]){ "0123456789abcdef" },
+		  .network_name = (char[]){ "not connected yet" } },
+	};
+	struct docker_container c = { .running = true,
+				      .sandbox_key = (char[]){ "/run/docker/netns/8455250c1a1f" },
+				      .networks = at,
+				      .n_networks = ARRAY_SIZE(at) };
+
+	(void)state;
+	docker_gwbridge_container(lab.g, &c);
+	assert_string_equal(lab.sandbox, "8455250c1a1f");
+	assert_int_equal(lab.n_bridges, 2);
+	assert_string_equal(lab.bridges[0].ifname, "br-0123456789ab");
+	assert_true(ip_eq(lab.bridges[0].ip4, at[1].ip4));
+	assert_string_equal(lab.bridges[1].ifname, "docker0");
+	c.running = false;
+	docker_gwbridge_container(lab.g, &c);
+	assert_int_equal(lab.n_bridges, 0);
+	lab.sandbox[0] = '\0';
+	c.sandbox_key = NULL;
+	docker_gwbridge_container(lab.g, &c);
+	docker_gwbridge_container(NULL, &c);
+	assert_string_equal(lab.sandbox, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_answer, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_too_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(closed_while_it_is_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(ordinary_bridges, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,18 +241,21 @@ static void test_containers(void **state)
 	run_all(&l);
 	until(&l, "container name-c0;");
 	docker_lab_push(
-		&l.s, "{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"n\","
-		      "\"Attributes\":{\"container\":\"c1\",\"name\":\"x\",\"type\":\"ovl\"}}}\n"
-		      "{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"n\","
-		      "\"Attributes\":{\"container\":\"c9\",\"name\":\"x\",\"type\":\"bridge\"}}}\n"
-		      "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c1\"}}\n"
-		      "{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c2\"}}\n"
-		      "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"c3\"}}\n"
-		      "{\"Type\":\"container\",\"Action\":\"rename\",\"Actor\":{\"ID\":\"c4\"}}\n");
+		&l.s,
+		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"n\","
+		"\"Attributes\":{\"container\":\"c1\",\"name\":\"x\",\"type\":\"ovl\"}}}\n"
+		"{\"Type\":\"network\",\"Action\":\"connect\",\"Actor\":{\"ID\":\"n\","
+		"\"Attributes\":{\"container\":\"c9\",\"name\":\"x\",\"type\":\"macvlan\"}}}\n"
+		"{\"Type\":\"network\",\"Action\":\"disconnect\",\"Actor\":{\"ID\":\"n\","
+		"\"Attributes\":{\"container\":\"c5\",\"name\":\"x\",\"type\":\"bridge\"}}}\n"
+		"{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c1\"}}\n"
+		"{\"Type\":\"container\",\"Action\":\"start\",\"Actor\":{\"ID\":\"c2\"}}\n"
+		"{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"c3\"}}\n"
+		"{\"Type\":\"container\",\"Action\":\"rename\",\"Actor\":{\"ID\":\"c4\"}}\n");
 	until(&l, "name-c4;");
 	assert_string_equal(
 		l.s.told.data,
-		"container name-c0;container name-c1;container name-c2;container name-c4;");
+		"container name-c0;container name-c1;container name-c5;container name-c2;container name-c4;");
 	lab_stop(&l);
 }
 

@@ -116,8 +116,9 @@ int dns_listen_host(struct dns_listen *l, uint32_t key, const char *ifname, stru
 		    struct err *e)
 {
 	(void)l;
-	assert_int_equal(key, STATE_KEY_DOCKER_GWBRIDGE);
-	assert_string_equal(ifname, STATE_DOCKER_GWBRIDGE);
+	assert_int_equal(key, strcmp(ifname, STATE_DOCKER_GWBRIDGE) == 0 ?
+				      STATE_KEY_DOCKER_GWBRIDGE :
+				      STATE_KEY_DOCKER_BRIDGE);
 	if (lab.listen_status < 0)
 		return err_set(e, lab.listen_status, "in use");
 	for (size_t i = 0; i < lab.n_served; i++) {
@@ -131,8 +132,8 @@ int dns_listen_host(struct dns_listen *l, uint32_t key, const char *ifname, stru
 void dns_listen_host_del(struct dns_listen *l, uint32_t key)
 {
 	(void)l;
-	(void)key;
-	lab.n_served = 0;
+	if (key == STATE_KEY_DOCKER_GWBRIDGE)
+		lab.n_served = 0;
 }
 
 void dns_strangers(struct dns *d, uint32_t key, dns_stranger_fn fn, void *user)
@@ -152,8 +153,9 @@ void dns_strangers_again(struct dns *d)
 void names_note(struct names *n, uint32_t key, const struct err *e)
 {
 	(void)n;
-	(void)key;
-	lab.problems = e != NULL;
+	if (key == STATE_KEY_DOCKER_GWBRIDGE)
+		lab.problems = 0;
+	lab.problems += e != NULL;
 }
 
 void names_retry(struct names *n)
@@ -422,6 +424,70 @@ static void over_a_restart(void **state)
 	assert_int_equal(lab.told, 0);
 }
 
+static size_t elems(void)
+{
+	_cleanup_state_net_ struct state_net *n = state_net_new(STATE_KEY_DOCKER_GWBRIDGE);
+
+	names_bridges_elems(&lab.n, n);
+	return n->n_elems;
+}
+
+static size_t ifaces(const char *first, const char *second)
+{
+	_cleanup_free_ char(*v)[IFNAMSIZ] = NULL;
+	size_t n = names_docker_ifaces(&lab.n, &v);
+
+	assert_true(n < 1 || strcmp(v[0], first) == 0);
+	assert_true(n < 2 || strcmp(v[1], second) == 0);
+	return n;
+}
+
+/* A container that has its way out elsewhere. */
+static void ordinary_bridges(void **state)
+{
+	struct names_bridge v[] = {
+		{ .endpoint = { .b = { 9 } }, .ifname = "docker0", .ip4 = ip_v4(0xac110003) },
+		{ .endpoint = { .b = { 8 } }, .ifname = "br-none", .ip4 = ip_v4(0xac130003) }
+	};
+	const struct dns_client *c;
+
+	(void)state;
+	start();
+	names_bridges(&lab.n, "111111111111", v, 2);
+	assert_int_equal(lab.told, 0);
+	assert_int_equal(elems(), 0);
+	join(0, path1);
+	names_bridges(&lab.n, "111111111111", v, 2);
+	assert_int_equal(lab.told, 1);
+	/* Only where somebody answers. */
+	assert_int_equal(elems(), 1);
+	assert_int_equal(ifaces("docker0", NULL), 1);
+	c = dns_client_find(lab.clients, STATE_KEY_DOCKER_BRIDGE, v[0].ip4);
+	assert_non_null(c);
+	assert_true(c->place.ino == 100 && c->forward);
+	assert_null(dns_client_find(lab.clients, STATE_KEY_DOCKER_BRIDGE, ip_v4(0xac110004)));
+	names_bridges(&lab.n, "111111111111", v, 2);
+	assert_int_equal(lab.told, 1);
+	names_gwbridge_usable(&lab.n, true);
+	assert_int_equal(ifaces(STATE_DOCKER_GWBRIDGE, "docker0"), 2);
+	/* Its socket is lost, and had again. */
+	lab.listen_status = -EADDRINUSE;
+	names_gwbridge_check(&lab.n);
+	assert_int_equal(elems(), 0);
+	assert_int_equal(ifaces("", NULL), 0);
+	lab.listen_status = 0;
+	names_gwbridge_check(&lab.n);
+	assert_int_equal(elems(), 1);
+	names_bridges(&lab.n, "111111111111", v + 1, 1);
+	assert_int_equal(elems(), 0);
+	assert_null(dns_client_find(lab.clients, STATE_KEY_DOCKER_BRIDGE, v[0].ip4));
+	names_bridges(&lab.n, "111111111111", v, 1);
+	assert_int_equal(elems(), 1);
+	leave(0);
+	assert_int_equal(elems(), 0);
+	assert_null(dns_client_find(lab.clients, STATE_KEY_DOCKER_BRIDGE, v[0].ip4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +496,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(when_it_is_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(addresses_change, setup, teardown),
 		cmocka_unit_test_setup_teardown(over_a_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(ordinary_bridges, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
