@@ -69,7 +69,7 @@ class Docker:
     """
     with Docker(lab, host) as d: d.run("c1", "--network", "x"); d.api("GET", "/networks")
 
-    plugin, api: the host's ovld, started after this is made, is its plugin `ovl`, and uses its API. api may be another path than the true one.
+    plugin, api: the host's ovld, started after this is made, is its plugin `ovl`, and uses its API. Each may be another path than the true one.
     """
 
     def __init__(self, lab, host, args=(), plugin=True, api=True, live_restore=False):
@@ -84,7 +84,7 @@ class Docker:
         self.proc = self.holder = None
         os.makedirs(os.path.join(self.dir, "run"), exist_ok=True)
         if plugin:
-            host.args += ["--docker-plugin", self.plugin_path, "--docker-api", api if isinstance(api, str) else self.socket_path if api else "none"]
+            host.args += ["--docker-plugin", plugin if isinstance(plugin, str) else self.plugin_path, "--docker-api", api if isinstance(api, str) else self.socket_path if api else "none"]
         lab.more_logs.append((f"{host.name}: dockerd", self.log))
 
     # ---- life ----
@@ -286,6 +286,9 @@ class Inside:
 
     def run(self, *argv, **kw):
         return netns.sh(*self.argv, *argv, **kw)
+
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, proto=0):
+        return netns.open_socket(f"/proc/{self.pid}/ns/net", family, kind, proto)
 
     def spawn(self, *argv, log):
         proc = Proc([*self.argv, *argv], log, self.lab.env)
