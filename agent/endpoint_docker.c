@@ -354,8 +354,12 @@ void endpoint_docker_delete(struct endpoints *es, struct id id, endpoint_done_fn
 	} else if (ep->phase != EP_LEAVING) {
 		if (ep->phase == EP_RUNNING)
 			unjoin(ep);
-		/* Docker gives the addresses back itself, just after; but not those whose release is only sent when etcd is there again. */
-		ep->unbind = mirror_link_up(es->d.mirror);
+		/*
+		 * Docker gives the addresses back itself, just after; but not those whose release is only sent when etcd is there again, nor from an etcd
+		 * that is not the one known.
+		 */
+		ep->unbind = mirror_link_up(es->d.mirror) &&
+			     mirror_get_state(es->d.mirror) == MIRROR_SYNCED;
 		ep_leave(ep, 0, NULL);
 	}
 }

@@ -58,6 +58,7 @@ struct lab {
 	struct id self;
 	struct model_network *nets[LAB_NETS];
 	bool etcd; /* it answers */
+	bool frozen; /* and is not the one that was known */
 	struct lab_claim claims[LAB_CLAIMS_MAX];
 	size_t n_claims;
 	struct mirror_endpoint records[LAB_RECORDS_MAX]; /* as etcd has them */

@@ -122,7 +122,7 @@ const struct model_network *network_conflict(struct networks *n, const struct mo
 
 enum mirror_state mirror_get_state(const struct mirror *m)
 {
-	return W(m)->etcd ? MIRROR_SYNCED : MIRROR_EMPTY;
+	return !W(m)->etcd ? MIRROR_EMPTY : W(m)->frozen ? MIRROR_FROZEN : MIRROR_SYNCED;
 }
 
 bool mirror_link_up(const struct mirror *m)

@@ -182,6 +182,22 @@ static void etcd_away(void **state)
 	assert_int_equal(lab_rows(w), 0);
 }
 
+/* ReleaseAddress is refused then: reservations would stay until they are swept. */
+static void etcd_is_another(void **state)
+{
+	struct lab *w = *state;
+	struct id id = id_random();
+
+	w->etcd = true;
+	assert_int_equal(lab_docker_create(w, LAB_OVER, id), 0);
+	w->frozen = true;
+	lab_docker_delete(w, id);
+	lab_turn(w);
+	assert_int_equal(w->unbinds, 0);
+	assert_int_equal(w->releases, 1);
+	assert_int_equal(lab_rows(w), 0);
+}
+
 /* The answer of a claim is not there yet when Docker gives up, and when the agent ends. */
 static void lost_answers(void **state)
 {
@@ -458,6 +474,7 @@ int main(void)
 		T(every_call_may_be_repeated),
 		T(deleted_without_a_leave),
 		T(etcd_away),
+		T(etcd_is_another),
 		T(lost_answers),
 		T(the_record_of_the_network_changes),
 		T(outlives_the_agent),
