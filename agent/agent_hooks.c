@@ -263,6 +263,24 @@ static void note_addresses(struct agent *a, const struct mirror_change *c)
 		claim_note(a->claim, ep->network, ep->ip6, !c->deleted, revision);
 }
 
+/* Of an endpoint elsewhere its own entries tell all, however many others there are. */
+static void peer_changed(struct agent *a, const struct model_network *rec,
+			 const struct mirror_change *c)
+{
+	const struct compile_input in = { .network = rec,
+					  .self = node_id(a->node),
+					  .vtep = node_vtep(a->node),
+					  .vtep_of = hook_vtep_of,
+					  .user = a };
+	struct state_peer gone = { 0 }, coming = { 0 };
+
+	if (c->before)
+		compile_peer(&in, c->before, &gone);
+	if (c->after)
+		compile_peer(&in, c->after, &coming);
+	reconcile_peer(a->reconcile, rec->vni, &gone, &coming, rec->flood);
+}
+
 static void endpoint_changed(struct agent *a, const struct mirror_change *c)
 {
 	const struct model_endpoint *before = c->before, *after = c->after;
@@ -274,8 +292,10 @@ static void endpoint_changed(struct agent *a, const struct mirror_change *c)
 		endpoints_record_changed(a->endpoints, c);
 	note_addresses(a, c);
 	rec = agent_network(a, c->network);
-	if (rec)
+	if (rec && ours)
 		reconcile_dirty(a->reconcile, rec->vni);
+	else if (rec)
+		peer_changed(a, rec, c);
 }
 
 static void node_changed(struct agent *a, const struct mirror_change *c)

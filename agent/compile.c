@@ -107,14 +107,47 @@ static void add_local(const struct compile_input *in, const struct compile_local
 	add_neigh(n, l->ip6, l->mac);
 }
 
-static void add_remote(const struct model_endpoint *ep, struct ip vtep, const char *vx,
-		       struct state_net *n)
+static void peer_neigh(struct state_peer *p, struct ip ip, struct mac mac)
 {
-	state_net_add_fdb(
-		n, &(struct state_fdb){ .where = STATE_FDB_SELF, .mac = ep->mac, .vtep = vtep });
-	add_master(n, ep->mac, vx);
-	add_neigh(n, ep->ip4, ep->mac);
-	add_neigh(n, ep->ip6, ep->mac);
+	if (ip_is_set(ip))
+		p->neigh[p->n_neigh++] = (struct state_neigh){ .ip = ip, .mac = mac };
+}
+
+/* @vtep: of its node, unset: not known; @vx: name of the device that leads there. Return: as compile_peer(). */
+static bool peer_of(const struct compile_input *in, const struct model_endpoint *ep, struct ip vtep,
+		    const char *vx, struct state_peer *ret)
+{
+	struct state_fdb master = { .where = STATE_FDB_MASTER, .mac = ep->mac };
+
+	ret->n_fdb = ret->n_neigh = 0;
+	/* Of another family than ours: no device of ours can reach it. */
+	if (id_eq(ep->node, in->self) || vtep.family != in->vtep.family || ip_eq(vtep, in->vtep) ||
+	    !mac_is_usable(ep->mac))
+		return false;
+	snprintf(master.port, sizeof(master.port), "%s", vx);
+	ret->fdb[ret->n_fdb++] =
+		(struct state_fdb){ .where = STATE_FDB_SELF, .mac = ep->mac, .vtep = vtep };
+	ret->fdb[ret->n_fdb++] = master;
+	peer_neigh(ret, ep->ip4, ep->mac);
+	peer_neigh(ret, ep->ip6, ep->mac);
+	return true;
+}
+
+bool compile_peer(const struct compile_input *in, const struct model_endpoint *ep,
+		  struct state_peer *ret)
+{
+	char vx[IFNAMSIZ];
+
+	state_vxlan_name(in->network->vni, vx);
+	return peer_of(in, ep, in->vtep_of(in->user, ep->node), vx, ret);
+}
+
+static void add_remote(const struct state_peer *p, struct state_net *n)
+{
+	for (size_t i = 0; i < p->n_fdb; i++)
+		state_net_add_fdb(n, &p->fdb[i]);
+	for (size_t i = 0; i < p->n_neigh; i++)
+		state_net_add_neigh(n, &p->neigh[i]);
 }
 
 /*
@@ -225,6 +258,7 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 	struct taken taken = taken_make(in, n);
 	struct vtep_memo memo = { 0 };
 	struct flooded flooded = { 0 };
+	struct state_peer peer;
 	char vx[IFNAMSIZ];
 
 	state_vxlan_name(n->vni, vx);
@@ -235,13 +269,11 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 		if (id_eq(ep->node, in->self))
 			continue;
 		vtep = vtep_of(in, &memo, ep->node);
-		/* Of another family than ours: no device of ours can reach it. */
-		if (vtep.family != in->vtep.family || ip_eq(vtep, in->vtep) ||
-		    !mac_is_usable(ep->mac) || is_taken(&taken, ep)) {
+		if (!peer_of(in, ep, vtep, vx, &peer) || is_taken(&taken, ep)) {
 			(*ret_skipped)++;
 			continue;
 		}
-		add_remote(ep, vtep, vx, n);
+		add_remote(&peer, n);
 		if (in->network->flood)
 			add_flood(&flooded, vtep, n);
 	}
@@ -252,7 +284,7 @@ static void add_remotes(const struct compile_input *in, struct state_net *n, siz
 struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped)
 {
 	struct state_net *n;
-	size_t skipped = 0;
+	size_t skipped = 0, n_fdb, n_neigh;
 
 	if (in->n_locals == 0)
 		return NULL;
@@ -269,7 +301,10 @@ struct state_net *compile_network(const struct compile_input *in, size_t *ret_sk
 	add_remotes(in, n, &skipped);
 	for (size_t i = 0; i < in->n_locals && i < STATE_PORTS_MAX; i++)
 		add_local(in, &in->locals[i], n);
+	n_fdb = n->n_fdb;
+	n_neigh = n->n_neigh;
 	state_net_sort(n);
+	n->shared = n->n_fdb != n_fdb || n->n_neigh != n_neigh;
 	if (ret_skipped)
 		*ret_skipped = skipped;
 	return n;

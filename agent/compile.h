@@ -40,6 +40,12 @@ struct compile_input {
 	struct ip (*vtep_of)(void *user, struct id node);
 	void *user;
 };
+/**
+ * compile_peer() - the entries of one endpoint of another node, be there whatever else; of @in only network, self, vtep and vtep_of are looked at
+ * Return: false where it has none: this node's own, its node unknown, out of reach. Those of compile_network() are these, but for what a local one holds.
+ */
+bool compile_peer(const struct compile_input *in, const struct model_endpoint *ep,
+		  struct state_peer *ret);
 /** compile_network() - @ret_skipped (may be NULL): remote endpoints left out. Return: sorted desired state; NULL without local endpoints. */
 struct state_net *compile_network(const struct compile_input *in, size_t *ret_skipped);
 /* A local network: bridge, egress bridge, or devices on a parent (compile_local.c). */

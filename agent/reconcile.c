@@ -36,6 +36,7 @@ static void rnet_free(struct reconcile *r, struct rnet *rn)
 	free(rn->gone);
 	free(rn->elems);
 	free(rn->told);
+	free(rn->peers);
 	free(rn);
 }
 
@@ -113,6 +114,7 @@ static void run_nets(struct reconcile *r)
 
 	r->depth++;
 	HASH_ITER(hh, r->nets, rn, tmp) {
+		reconcile_peers(r, rn);
 		if (net_is_due(r, rn, uv_now(r->loop)))
 			/* Told by its own log line, retried by its own back-off. */
 			(void)reconcile_net(r, rn, NULL, NULL);
@@ -343,7 +345,7 @@ void reconcile_stats(const struct reconcile *r, struct reconcile_stats *ret)
 	*ret = r->stats;
 	ret->writes = r->k->ops->writes(r->k);
 	for (rn = r->nets; rn; rn = rn->hh.next) {
-		ret->nets_dirty += rn->dirty;
+		ret->nets_dirty += rn->dirty || rn->n_peers > 0;
 		ret->nets_backing_off += rn->retry_ms != 0;
 	}
 }

@@ -42,6 +42,7 @@ struct reconcile_hooks {
 struct reconcile;
 struct reconcile_stats {
 	uint64_t passes, audits, drift_repaired, failures, writes;
+	uint64_t peers; /* of reconcile_peer() what was done without a pass */
 	unsigned nets_dirty, nets_backing_off;
 	char last_error[256];
 };
@@ -54,6 +55,14 @@ void reconcile_close(struct reconcile *r);
 void reconcile_stop(struct reconcile *r);
 /** reconcile_dirty() - the desired state of @vni may have changed: a pass follows within this loop turn's end (uv_idle/uv_async or 0 ms timer), coalesced. */
 void reconcile_dirty(struct reconcile *r, uint32_t vni);
+/**
+ * reconcile_peer() - of the desired state of @vni nothing has changed but one endpoint of another node
+ * @gone, @coming: what it added before and adds now (compile_peer()), empty for nothing; @flood: the network floods
+ * Told in the order of the changes; carried out as reconcile_dirty() is, gathered, but at the cost of these entries alone. Where more is due for
+ * @vni, or they do not fit what is observed (the MAC or address is somebody else's by now), the network is dirty instead.
+ */
+void reconcile_peer(struct reconcile *r, uint32_t vni, const struct state_peer *gone,
+		    const struct state_peer *coming, bool flood);
 void reconcile_dirty_all(struct reconcile *r); /* desired changed everywhere, or source changed */
 void reconcile_dirty_hosts(struct reconcile *r); /* the set of VTEPs changed */
 /**

@@ -295,7 +295,7 @@ bool reconcile_idle(const struct reconcile *r)
 	    r->n_suspects > 0 || r->deletions)
 		return false;
 	for (rn = r->nets; rn; rn = rn->hh.next) {
-		if (rn->dirty && rn->retry_ms == 0)
+		if ((rn->dirty && rn->retry_ms == 0) || rn->n_peers > 0)
 			return false;
 	}
 	return true;

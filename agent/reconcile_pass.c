@@ -320,6 +320,8 @@ static int round_trip(struct pass *p)
 	struct diff d;
 	int status = 0, gone, elems;
 
+	rn->shared = want && want->shared;
+	rn->n_peers = 0; /* what is desired holds them */
 	if (want) {
 		lose_handed(p, want);
 		apply_know_ports(want, rn->have);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * reconcile_priv - what the files of reconcile share: reconcile.c (what is due, and when), reconcile_event.c (what the kernel tells),
- * reconcile_ground.c (what is no single network's), reconcile_wanted.c (all that is desired), reconcile_pass.c (one network), reconcile_elems.c (elements of
+ * reconcile_ground.c (what is no single network's), reconcile_wanted.c (all that is desired), reconcile_pass.c (one network), reconcile_peer.c (one remote endpoint of it), reconcile_elems.c (elements of
  * the host's table: networks have them, but which one does not stand in the kernel), reconcile_examine.c (all of it compared, nothing written).
  */
 #pragma once
@@ -16,12 +16,18 @@
 #define RECONCILE_DUMP_GAP_MS 50
 #define RECONCILE_UNDERLAY_MS 20
 #define RECONCILE_ROUNDS_MAX 3 /* over one network in one pass, when it has to be dumped again */
+#define RECONCILE_PEERS_MAX 100 /* gathered for one network; a pass costs less than more of them */
 #define RECONCILE_SUSPECTS_MAX 256 /* events held until the end of the turn */
 
 struct port_failure {
 	struct id endpoint;
 	int status;
 	struct err err;
+};
+/* One call of reconcile_peer(). */
+struct peer_change {
+	struct state_peer gone, coming;
+	bool flood;
 };
 /* One network. */
 struct rnet {
@@ -43,6 +49,9 @@ struct rnet {
 	bool elems_ok; /* those stand, as far as is known */
 	struct port_failure *told; /* ports that failed in the last pass */
 	size_t n_told;
+	bool shared; /* what the last pass desired has entries of two endpoints at once */
+	struct peer_change *peers; /* not carried out yet; a pass does that as well */
+	size_t n_peers;
 	UT_hash_handle hh;
 };
 /* A link being deleted in the background; outlives the reconciler if need be. */
@@ -154,6 +163,10 @@ int reconcile_elems_judge(struct reconcile *r, struct state_net *const *v, size_
 size_t reconcile_elems_all(struct reconcile *r, struct state_net *const *v, size_t n, bool keep,
 			   struct state_elem **ret);
 void reconcile_elems_free(struct reconcile *r);
+
+/* reconcile_peer.c */
+/** reconcile_peers() - carry out what is gathered, or make the network dirty. */
+void reconcile_peers(struct reconcile *r, struct rnet *rn);
 
 /* reconcile_pass.c */
 /**

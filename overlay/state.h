@@ -113,6 +113,13 @@ struct state_neigh { /* on the bridge device: NOARP, extern_learn */
 	struct mac mac;
 };
 
+/* What one endpoint of another node adds to an overlay network: made by agent/compile.h compile_peer(). */
+struct state_peer {
+	struct state_fdb fdb[2];
+	struct state_neigh neigh[2];
+	size_t n_fdb, n_neigh;
+};
+
 enum state_set { /* sets and maps of the host's table; what a packet meets there: nft_skel.h */
 		 STATE_SET_BRIDGES, /* ifname: bridges of ours, and ovl-gw: their containers are reached from elsewhere only as below */
 		 STATE_SET_MASQ4, /* ifname: what is forwarded from it goes out with the host's address */
@@ -153,6 +160,7 @@ struct state_net {
 	uint32_t vni; /* the key: VNI, or STATE_KEY_LOCAL and above */
 	enum state_kind kind;
 	bool complete; /* observed: the whole was read; desired: true */
+	bool shared; /* desired only: an entry is wanted by two endpoints of other nodes; it stays when one of them goes */
 	char bridge[IFNAMSIZ]; /* STATE_BRIDGE: its name; the others: state_net_bridge_name() */
 	/* STATE_DIRECT, desired only: */
 	char parent[IFNAMSIZ]; /* interface of the host's namespace */
