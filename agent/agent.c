@@ -43,6 +43,13 @@ static int64_t own_lease(void *user)
 	return node_address_lease(a->node);
 }
 
+static void own_lease_gone(void *user)
+{
+	struct agent *a = user;
+
+	node_lease_check(a->node);
+}
+
 static uint32_t own_mtu(void *user)
 {
 	struct agent *a = user;
@@ -146,6 +153,7 @@ static void make_parts(struct agent *a)
 				     .boot_id = a->boot_id,
 				     .prefix = a->config->etcd_prefix,
 				     .lease = own_lease,
+				     .lease_gone = own_lease_gone,
 				     .mtu = own_mtu,
 				     .run_pid = run_pid,
 				     .endpoint = agent_names_endpoint,

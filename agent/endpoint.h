@@ -40,6 +40,7 @@ struct endpoints_deps {
 	struct id self;
 	const char *boot_id, *prefix;
 	int64_t (*lease)(void *user); /* the node's address lease, 0 while there is none */
+	void (*lease_gone)(void *user); /* etcd says that it is; may be NULL */
 	uint32_t (*mtu)(void *user); /* of the underlay, 0 while unknown */
 	target_run_fn run_pid; /* names of run containers */
 	/* One is in the kernel (or made again, with other addresses), or leaves; may be NULL, and so may: */

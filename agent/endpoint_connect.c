@@ -160,6 +160,7 @@ static void claimed(void *user, int status, const struct model_endpoint *m, cons
 
 	if (status == -ECANCELED)
 		return; /* closing: endpoints_close() has answered, or will */
+	ep_lease_doubt(ep->es, status);
 	if (status < 0) {
 		ep_leave(ep, status, ce);
 		return;

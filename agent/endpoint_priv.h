@@ -197,6 +197,8 @@ void ep_answer_left(struct ep *ep, int status, const struct err *e);
 /* endpoint_settle.c */
 /** ep_release() - send the release if none is under way. */
 void ep_release(struct ep *ep);
+/** ep_lease_doubt() - @status is of a claim: is it that the lease is gone? Then whoever keeps it finds out at once. */
+void ep_lease_doubt(struct endpoints *es, int status);
 /** ep_reclaim() - put own keys again under the lease in force. */
 void ep_reclaim(struct ep *ep);
 

@@ -46,6 +46,12 @@ static void released(void *user, int status, int64_t revision, const struct err 
 	ep_free(ep);
 }
 
+void ep_lease_doubt(struct endpoints *es, int status)
+{
+	if (status == -EKEYEXPIRED && es->d.lease_gone)
+		es->d.lease_gone(es->d.user);
+}
+
 /* With a lease that is gone nothing can be reserved: then all of it is given back. */
 static void unbound(void *user, int status, int64_t revision, const struct err *e)
 {
@@ -103,6 +109,7 @@ static void reclaimed(void *user, int status, const struct model_endpoint *m, co
 	if (status == -ECANCELED)
 		return;
 	ep->reclaiming = false;
+	ep_lease_doubt(ep->es, status);
 	if (ep->phase == EP_LEAVING) {
 		ep_release(ep);
 		return;

@@ -63,6 +63,12 @@ int64_t node_address_lease(const struct node *n)
 	return n->address ? lease_id(n->address) : 0;
 }
 
+void node_lease_check(struct node *n)
+{
+	if (n->address)
+		lease_check(n->address);
+}
+
 int node_find(struct mirror *m, const char *ref, struct mirror_node **ret, struct err *e)
 {
 	struct mirror_node *node, *tmp, *found = NULL;

@@ -48,6 +48,8 @@ struct id node_id(const struct node *n);
 struct ip node_vtep(const struct node *n);
 uint32_t node_mtu(const struct node *n);
 int64_t node_address_lease(const struct node *n);
+/** node_lease_check() - etcd has said that the address lease is gone: find out now. */
+void node_lease_check(struct node *n);
 
 typedef void (*node_done_fn)(void *user, int status, const struct err *e);
 /** node_remove() - another node: its leases revoked, record deleted, what is left of its endpoints and addresses swept. -EBUSY: it is alive; -ENOENT. */

@@ -151,6 +151,12 @@ uint64_t lease_left_ms(const struct lease *l, uint64_t now_ms)
 	return l->until_ms > now_ms ? l->until_ms - now_ms : 0;
 }
 
+void lease_check(struct lease *l)
+{
+	if (l->told && !l->call && !l->closed)
+		timer_in(l, 0);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
 	struct lease *l = CONTAINER_OF((uv_timer_t *)handle, struct lease, timer);

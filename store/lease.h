@@ -22,5 +22,7 @@ struct lease *lease_new(uv_loop_t *loop, struct kv *kv, int64_t ttl_s, int64_t k
 int64_t lease_id(const struct lease *l);
 /** lease_left_ms() - milliseconds until it would expire as far as we know, 0 when unknown. */
 uint64_t lease_left_ms(const struct lease *l, uint64_t now_ms);
+/** lease_check() - somebody was told by etcd that it is gone: ask now, and not only when it is to be kept alive next. */
+void lease_check(struct lease *l);
 /** lease_close() - stops keeping alive; the lease itself stays in etcd until its TTL. No callback comes afterwards. */
 void lease_close(struct lease *l);

@@ -145,3 +145,13 @@ def test_many_packets_while_another_node_comes_and_goes():
             lab["node3"].stop(signal.SIGKILL)
             lab["node3"].start()
         assert ping.lost == 0
+
+
+def test_an_address_lease_is_revoked():
+    """By a foreign hand: a new one is granted and the node's own put again, soon, and not when the old one was to be kept alive next."""
+    with Lab(hosts=2, etcd=1) as lab:
+        c1, c2 = connected(lab)
+        before = lab.etcd.keys("endpoint/")
+        lab.etcd.ctl("lease", "revoke", record(lab, "node1")[1]["lease"])
+        wait_for(lambda: lab.etcd.keys("endpoint/") == before and len(lab.etcd.keys("address/")) == 2, "endpoint and address are there again")
+        c2.reaches(c1.ip4("demo"))

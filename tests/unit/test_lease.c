@@ -117,6 +117,21 @@ static void takes_up_a_known_one(void **state)
 	lease_close(l);
 }
 
+static void asked_for_when_in_doubt(void **state)
+{
+	(void)state;
+	struct lease *l = lease_new(&loop, fake_kv_kv(fake), 3600, 0, &handlers, &told);
+
+	lease_check(l); /* nothing to ask for yet */
+	until_calls(FAKE_GRANT, 1);
+	fake_kv_lease_expire(fake, told.id);
+	lease_check(l);
+	until_calls(FAKE_GRANT, 2);
+	assert_int_equal(told.lost, 1);
+	assert_int_equal(told.fresh, 2);
+	lease_close(l);
+}
+
 static void a_lost_one_is_replaced(void **state)
 {
 	(void)state;
@@ -178,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(grants_and_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_up_a_known_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(asked_for_when_in_doubt, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lost_one_is_replaced, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_outage_is_no_loss, setup, teardown),
 		cmocka_unit_test_setup_teardown(closes_at_any_time, setup, teardown),
