@@ -8,7 +8,8 @@
 #include "overlay/netns.h"
 #include "overlay/state.h"
 
-#define OVERLAY_RECEIVE_BYTES (1024 * 1024) /* a burst of all networks' containers */
+/* A burst of all networks' containers, which may all ask one address (of the way out) while the loop is busy; a question takes about 800. */
+#define UDP_RECEIVE_BYTES (1024 * 1024) /* the kernel doubles it */
 #define TCP_RECEIVE_BYTES (32 * 1024) /* in the kernel, of each connection; it doubles both */
 #define TCP_SEND_BYTES (128 * 1024)
 #define BACKLOG 256
@@ -37,12 +38,11 @@ static int set_options(const struct dns_socket *s, int family)
 		r = set_option(s->fd, SOL_SOCKET, SO_SNDBUF, TCP_SEND_BYTES);
 	if (r < 0)
 		return r;
-	if (s->overlay) {
-		if (!s->tcp)
-			set_option(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, OVERLAY_RECEIVE_BYTES);
+	if (!s->tcp)
+		set_option(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, UDP_RECEIVE_BYTES);
+	if (s->overlay)
 		return v6 ? set_option(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) :
 			    set_option(s->fd, IPPROTO_IP, IP_PKTINFO, 1);
-	}
 	return v6 ? set_option(s->fd, IPPROTO_IPV6, IPV6_FREEBIND, 1) :
 		    set_option(s->fd, IPPROTO_IP, IP_FREEBIND, 1);
 }

@@ -314,6 +314,30 @@ static void test_turn_bound(void **state)
 	close(quiet);
 }
 
+/* Hundreds of containers that begin at once, while the loop is busy elsewhere: every question is read. */
+static void test_burst(void **state)
+{
+	static const struct {
+		const char *client, *from, *to;
+	} v[] = {
+		{ "c1", "10.7.1.2", "10.7.1.1" },
+		{ "c3", "10.8.0.2", "10.8.0.1" },
+	};
+	struct listen_lab *l = *state;
+	const size_t burst = 1000;
+
+	listen_lab_overlay(l, "o");
+	listen_lab_host(l, DNS_LAB_HOST, "hb0", "10.8.0.1", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		int fd = dns_lab_udp(v[i].client, v[i].from);
+
+		for (size_t j = 0; j < burst; j++)
+			assert_int_equal(dns_lab_send(fd, v[i].to, "question", 8), 0);
+		listen_lab_until(l, (i + 1) * burst);
+		close(fd);
+	}
+}
+
 /* More than can be queued: lost, and those after are answered. */
 static void test_overflow(void **state)
 {
@@ -407,6 +431,7 @@ int main(void)
 		TEST(test_closed_within),
 		TEST(test_under_way_bound),
 		TEST(test_turn_bound),
+		TEST(test_burst),
 		TEST(test_overflow),
 		TEST(test_behind_what_is_too_long),
 		TEST(test_close_at_any_time),
