@@ -243,7 +243,8 @@ class Docker:
     def networks(self):
         """name -> GET /networks/ID of each network of ovl's, with its containers."""
         listed = self.must("GET", "/networks?filters=" + urllib.parse.quote(json.dumps({"driver": ["ovl"]})))
-        return {n["Name"]: self.must("GET", "/networks/" + n["Id"]) for n in listed}
+        shown = [self.api("GET", "/networks/" + n["Id"]) for n in listed]
+        return {n["Name"]: n for status, n in shown if status != 404}  # gone meanwhile
 
     def network(self, name):
         return json.loads(self.cli("network", "inspect", name).stdout)[0]
