@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "ipam/claim_op.h"
 
+#define DEADLINE_MS 20000
+
 #define TURNS_MAX 200000 /* of the loop, before a test is given up */
 
 struct id lab_id(unsigned kind, unsigned n)
@@ -33,9 +35,14 @@ struct claim *lab_claim(struct lab *lab, uint64_t seed)
 {
 	struct claim *c = claim_new(&lab->loop, fake_kv_kv(lab->fake), LAB_PREFIX, seed);
 
-	c->deadline_ms = 60;
+	c->deadline_ms = DEADLINE_MS;
 	c->settle_min_ms = 40;
 	return c;
+}
+
+void lab_hurry(struct lab *lab)
+{
+	lab->claim->deadline_ms = 60;
 }
 
 void lab_open(struct lab *lab)

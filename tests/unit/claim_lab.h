@@ -29,8 +29,10 @@ struct lab_answer {
 void lab_open(struct lab *lab);
 /** lab_close() - the claim too, unless NULL; everything ended and nothing leaked. */
 void lab_close(struct lab *lab);
-/** lab_claim() - another agent on the same store; deadlines are short. */
+/** lab_claim() - another agent on the same store; its deadline is far, however busy the machine is. */
 struct claim *lab_claim(struct lab *lab, uint64_t seed);
+/** lab_hurry() - from here on the deadline is short: for what is to end by it. */
+void lab_hurry(struct lab *lab);
 /** lab_turn() - run the loop a little. */
 void lab_turn(struct lab *lab);
 /** lab_wait() - until @n callbacks came to @a. */

@@ -308,6 +308,7 @@ static void never_settled(void **state)
 {
 	(void)state;
 	attach(1, "10.0.0.2");
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 10000, -ETIMEDOUT, true);
 	assert_int_equal(lab_create_now(&lab, net, 2, NULL, &a), -ETIMEDOUT);
 	assert_non_null(strstr(a.err.text, "whether it was done is not known"));
@@ -321,6 +322,7 @@ static void silent_while_settling(void **state)
 {
 	(void)state;
 	attach(1, "10.0.0.2");
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1, -ETIMEDOUT, false);
 	lab_answer_done(&a);
 	lab_create(&lab, lab.claim, net, 1, 2, NULL, &a);

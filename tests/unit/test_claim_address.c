@@ -114,6 +114,7 @@ static void reserve_lost(void **state)
 	}
 	assert_int_equal(lab_addresses(&lab, net), 4);
 	assert_true(is_reserved("10.0.0.2", 1));
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1000, -ETIMEDOUT, false);
 	assert_int_equal(reserve(NULL), -ETIMEDOUT);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 0, 0, false);
@@ -288,6 +289,7 @@ static void bind_lost(void **state)
 		assert_int_equal(lab_addresses(&lab, net), 0);
 		model_endpoint_free(ep);
 	}
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1000, -ETIMEDOUT, false);
 	assert_int_equal(bind_in(lab.claim, 9, "10.0.0.9", "fd00:1::9"), -ETIMEDOUT);
 	assert_int_equal(free_now("10.0.0.9", 1), -EHOSTUNREACH);

@@ -239,6 +239,7 @@ static void create_lost(void **state)
 	/* The read without an answer: nothing was done. */
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1, -ETIMEDOUT, false);
 	assert_int_equal(create(3, "three", NULL, 0), -EHOSTUNREACH);
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 1, 1000, -ETIMEDOUT, false);
 	assert_int_equal(create(3, "three", NULL, 0), -ETIMEDOUT);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 0, 0, false);

@@ -200,6 +200,7 @@ static void pool_lost(void **state)
 	}
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1, -ETIMEDOUT, false);
 	assert_int_equal(pool(AF_INET, NULL, NULL), -EHOSTUNREACH);
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 1, 1000, -ETIMEDOUT, false);
 	assert_int_equal(pool(AF_INET, NULL, NULL), -ETIMEDOUT);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 0, 0, false);
@@ -492,6 +493,7 @@ static void binding_lost(void **state)
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1, -ETIMEDOUT, true);
 	assert_int_equal(unbind_now(net->id, a.revision), 0);
 	assert_int_equal(count("binding"), 0);
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 1000, -ETIMEDOUT, false);
 	assert_int_equal(bind_now(net->id, "dddd", 0), -ETIMEDOUT);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 0, 0, false);

@@ -142,6 +142,7 @@ static void release_lost(void **state)
 	}
 	attach(2, "10.0.0.4");
 	ep = TAKE_PTR(a.ep);
+	lab_hurry(&lab);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 10000, -ETIMEDOUT, false);
 	assert_int_equal(lab_release_now(&lab, ep, &a), -ETIMEDOUT);
 	fake_kv_fail(lab.fake, FAKE_TXN, 0, 0, 0, false);
