@@ -56,6 +56,8 @@ static void on_state(void *user, enum mirror_state s, const char *why)
 	w->n_synced += s == MIRROR_SYNCED;
 	w->n_frozen += s == MIRROR_FROZEN;
 	snprintf(w->why, sizeof(w->why), "%s", why);
+	if (s == MIRROR_FROZEN) /* it may have thawed in the same turn */
+		snprintf(w->frozen_why, sizeof(w->frozen_why), "%s", why);
 }
 
 static void on_bad(void *user, const struct err *e)

@@ -8,7 +8,7 @@
 #include "tests/fake/fake_kv.h"
 
 #define P "/ovl/v1"
-#define LAB_DEADLINE_MS 5000
+#define LAB_DEADLINE_MS 60000
 
 struct lab {
 	uv_loop_t loop;
@@ -19,7 +19,7 @@ struct lab {
 	int n_synced, n_frozen, n_bad, n_link_up, n_link_down;
 	int puts[MODEL_UNKNOWN + 1], dels[MODEL_UNKNOWN + 1];
 	int persisted, persisted_dels;
-	char why[256], bad[256];
+	char why[256], frozen_why[256], bad[256]; /* the last ones */
 	bool resync_in_handler, close_in_handler;
 };
 

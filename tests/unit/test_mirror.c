@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/backoff.h"
 #include "base/mem.h"
@@ -416,18 +417,18 @@ static void test_close_during_list(void **state)
 static void test_many(void **state)
 {
 	struct lab *w = *state;
-	uint64_t t0;
+	clock_t t0;
 
 	lab_put_cluster(w, 99, 1);
 	lab_put_network(w, 10);
 	for (unsigned i = 0; i < 10000; i++)
 		lab_put_endpoint(w, 10, 2 + i);
-	t0 = uv_hrtime();
+	t0 = clock();
 	mirror_start(w->m);
 	WAIT(w, lab_in_sync(w));
 	assert_int_equal(mirror_network(w->m, lab_id(10))->n_endpoints, 10000);
-	/* Sanitizers and other work on the machine included; alone it is a tenth of this. */
-	assert_true(uv_hrtime() - t0 < 3000000000U);
+	/* Of our own time, sanitizers included; it takes a tenth of this. */
+	assert_true(clock() - t0 < 3 * CLOCKS_PER_SEC);
 	mirror_resync(w->m);
 	WAIT(w, w->n_synced == 2);
 	assert_int_equal(w->puts[MODEL_ENDPOINT], 10000);

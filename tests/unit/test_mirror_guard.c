@@ -68,7 +68,7 @@ static void test_wiped_prefix(void **state)
 	lab_put_network(w, 10);
 	lab_put_cluster(w, 99, 2);
 	WAIT(w, w->n_frozen == 2);
-	assert_non_null(strstr(w->why, "adopted"));
+	assert_non_null(strstr(w->frozen_why, "adopted"));
 	lab_put_endpoint(w, 10, 2);
 	WAIT(w, lab_in_sync(w));
 	assert_int_equal(mirror_cluster(w->m)->epoch, 2);
