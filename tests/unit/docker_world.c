@@ -185,6 +185,12 @@ void docker_gwbridge_close(struct docker_gwbridge *g)
 	(void)g;
 }
 
+void docker_gwbridge_container(struct docker_gwbridge *g, const struct docker_container *c)
+{
+	(void)g;
+	(void)c;
+}
+
 void docker_gwbridge_ask(struct docker_gwbridge *g)
 {
 	(void)g;
