@@ -4,6 +4,7 @@ import json
 
 import packet
 import pytest
+from names import Ghosts
 from packet import Sniffer
 from procs import wait_for
 
@@ -122,3 +123,33 @@ def test_arp_never_leaves_the_node(lab, watcher):
         assert {dst for _, dst, _, _ in copies} == {lab["node2"].ip, lab["node3"].ip}
     for c in (a, b, far):
         c.disconnect("demo")
+
+
+def test_changes_elsewhere_take_no_pass(lab):
+    """Endpoints of another node come, change and go, one by one: what stands here follows, and the network is not gone through each time."""
+    host = lab["node3"]
+    lab["node1"].ctl("network", "create", "-d", "overlay", "--subnet", "10.78.0.0/16", "elsewhere")
+    lab.everywhere("elsewhere")
+    lab.container("node3", "onlooker").connect("elsewhere")
+    network, ghosts = host.inspect("elsewhere")["Id"], Ghosts(lab)
+    wait_for(lambda: host.info()["Reconcile"]["Dirty"] == 0, "at rest", 10)
+    before, ids = host.info()["Reconcile"]["Passes"], []
+
+    def mac(n):
+        return f"02:42:0a:4e:01:{n:02x}"
+
+    def leads(n, where):
+        wait_for(lambda: vtep_of(host, mac(n)) == where, f"{mac(n)} leads to {where}", 5)
+    for n in range(20):
+        ids += ghosts.add(network, [ghosts.record(f"n{n}", f"10.78.1.{n}")])
+        leads(n, {"192.168.205.77"})
+    for n in range(20):
+        ghosts.change(network, ids[n], ghosts.record(f"n{n}", f"10.78.1.{n + 100}"))
+        leads(n + 100, {"192.168.205.77"})
+        leads(n, set())
+    for n in range(20):
+        ghosts.remove(network, [ids[n]])
+        leads(n + 100, set())
+    # The audit, and the other tests' nodes, may have asked for some.
+    assert host.info()["Reconcile"]["Passes"] - before < 30
+    wait_for(lambda: host.info()["Reconcile"]["Dirty"] == 0, "at rest", 10)
