@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import tarfile
 import urllib.parse
 
@@ -102,6 +103,8 @@ class Docker:
         """A process that keeps the mounts of the "machine" over a restart of dockerd. nsenter, not ip netns exec: /sys/fs/cgroup stays."""
         if self.holder:
             return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.dir + "-holder.out")  # of an earlier one: it must not be taken for this one's
         self.holder = Proc(["nsenter", f"--net={netns.path(self.host.netns)}", "unshare", "-m", "-u", "sh", "-c",
                             f"hostname {self.host.name}; mount --make-rprivate /; mount --bind {self.dir}/run /run; "
                             "mkdir -p /run/lock /run/docker/plugins; echo up; exec sleep infinity"],
@@ -152,6 +155,30 @@ class Docker:
     def restart(self, sig=signal.SIGTERM):
         self.stop(sig)
         self.start()
+
+    def power_cut(self):
+        """What a reboot leaves of the host: its disk. dockerd, containers and ovld are killed; links, rules and /run go; rows of ovld's are of an earlier boot."""
+        host = self.host
+        host.ovld.kill(signal.SIGKILL)
+        host.ended(signal.SIGKILL)
+        self.stop(signal.SIGKILL)
+        self._kill_rest()
+        self.holder.stop(signal.SIGKILL)
+        self.holder = None
+        shutil.rmtree(os.path.join(self.dir, "run"))
+        os.mkdir(os.path.join(self.dir, "run"))
+        netns.delete(host.overlay)
+        for link in json.loads(host.run("ip", "-j", "link").stdout):
+            if link["ifname"] not in ("lo", "eth0"):
+                host.run("ip", "link", "del", link["ifname"], check=False)  # an end may have gone with the other one
+        for table in ("filter", "nat", "raw", "mangle"):
+            host.run("iptables", "-t", table, "-F")
+            host.run("iptables", "-t", table, "-X")
+        host.run("iptables", "-P", "FORWARD", "ACCEPT")
+        host.run("nft", "flush", "ruleset")
+        db = sqlite3.connect(os.path.join(host.dir, "state", "state.db"))
+        with contextlib.closing(db), db:
+            db.execute("UPDATE endpoint SET boot_id = ?", ("00000000-0000-4000-8000-000000000000",))
 
     def __exit__(self, *exc):
         if self.proc and self.proc.alive():

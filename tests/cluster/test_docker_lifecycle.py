@@ -197,6 +197,31 @@ def test_both_killed(dockers):
     agree(dockers)
 
 
+@pytest.mark.parametrize("first", ["ovld", "dockerd"])
+def test_reboot(dockers, first):
+    """Only the disk is left; whoever starts first."""
+    one = dockers["node1"]
+    one.run("c1", "--network", "demo", "--restart", "always")
+    one.run("c2", "--network", "demo")
+    reached(dockers, "c1", "c2")
+    one.power_cut()
+    if first == "ovld":
+        one.host.start()
+        one.start()
+    else:
+        one.start(wait=False)
+        wait_for(lambda: "plugin" in one.lab.tail(one.log, 8000), "dockerd asks for its plugin")
+        one.host.start()
+        one.wait_ready()
+    wait_for(lambda: one.inspect("c1")["State"]["Running"], "the restart policy", 40)
+    assert not one.inspect("c2")["State"]["Running"]
+    agree(dockers)
+    reached(dockers, "c1")
+    one.cli("start", "c2")
+    reached(dockers, "c1", "c2")
+    agree(dockers)
+
+
 # These last: they leave addresses to be swept.
 
 def test_ovld_killed_while_containers_start(dockers):
