@@ -31,6 +31,8 @@ def path(name):
 def add(name):
     sh("ip", "netns", "add", name)
     sh("ip", "-n", name, "link", "set", "lo", "up")
+    # A new namespace takes over the machine's own settings (a Docker there has switched forwarding on): tests begin with none.
+    run(name, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv6/conf/all/forwarding")
 
 
 def delete(name):

@@ -122,6 +122,12 @@ void lab_close(struct lab *l, unsigned host)
 	l->host[host].k = NULL;
 }
 
+/* A new namespace takes over the machine's own settings (a Docker there has switched forwarding on): tests begin with none. */
+static void no_forwarding(void)
+{
+	lab_sh("echo 0 >/proc/sys/net/ipv4/ip_forward && echo 0 >/proc/sys/net/ipv6/conf/all/forwarding");
+}
+
 struct lab *lab_new(void)
 {
 	struct lab *l = mem_alloc(sizeof(*l));
@@ -139,10 +145,12 @@ struct lab *lab_new(void)
 			 i);
 	}
 	assert_int_equal(setns(l->host[0].nsfd, CLONE_NEWNET), 0);
+	no_forwarding();
 	lab_sh("ip link set lo up && ip link add u0 type veth peer name u0 netns okl-%d-host1 &&"
 	       " ip addr add 192.168.77.1/24 dev u0 && ip link set u0 up",
 	       (int)getpid());
 	assert_int_equal(setns(l->host[1].nsfd, CLONE_NEWNET), 0);
+	no_forwarding();
 	lab_sh("ip link set lo up && ip addr add 192.168.77.2/24 dev u0 && ip link set u0 up");
 	for (unsigned i = 0; i < LAB_HOSTS; i++) {
 		struct ip vteps[] = { lab_ip("192.168.77.1"), lab_ip("192.168.77.2") };
