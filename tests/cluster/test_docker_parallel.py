@@ -37,6 +37,25 @@ def unreached(d, container, targets):
     return d.exec(container, "sh", "-c", script, timeout=300).stdout.split()
 
 
+def remove_network(dockers, net):
+    """
+    Docker counts a network's endpoints beside listing them, and loses count now and then when many come and go at once (20.10, endpoint_count): it then
+    refuses, with none listed, until its next start, which says so and puts it right. ovld tries again all the while.
+    """
+    dockers["node2"].cli("network", "rm", net, check=False)
+    for d in dockers:
+        try:
+            d.forgets(net)
+        except AssertionError:
+            assert "active endpoints" in d.cli("network", "rm", net, check=False).stderr and d.network(net)["Containers"] == {}
+            d.restart()
+            with open(d.log, encoding="utf-8") as f:
+                assert "Fixing inconsistent endpoint_cnt for network " + net in f.read()
+            print(f"{d.host.name}: Docker had lost count")
+            d.cli("network", "rm", net, check=False)  # where it was this one that was asked in vain
+            d.forgets(net, 20)
+
+
 def test_crowd(dockers):
     lab = dockers.lab
     dockers["node1"].create("crowd")
@@ -60,6 +79,5 @@ def test_crowd(dockers):
     for d in dockers:
         links = [link["ifname"] for link in d.host.overlay_json("ip", "-j", "link")]
         assert not [link for link in links if link.startswith("ve")]
-    dockers["node2"].cli("network", "rm", "crowd")
-    dockers.nowhere("crowd")
+    remove_network(dockers, "crowd")
     wait_for(lambda: lab.etcd.keys("network/") == [], "the network is gone")
