@@ -167,7 +167,7 @@ static void leased(void *user, int status, const struct kv_result *res)
 
 	(void)res;
 	if (l->c && status == -ENOENT) {
-		/* ovld learns of it when it is to be kept alive next: after a third of its time. */
+		/* ovld learns of it with the next claim, or when it is to be kept alive next. */
 		doctor_find(l->c, "this node's address lease is gone: its addresses are anybody's");
 		doctor_cure(l->c, "systemctl restart ovld");
 	}
