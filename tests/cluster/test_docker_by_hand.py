@@ -9,7 +9,7 @@ def test_joined_by_hand(dockers):
     lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
     net = a.create("demo", "--subnet", "10.60.0.0/24")
     # Nobody tells its name: it has one made of its id, and is there at once.
-    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network")
     name = "docker-" + net[:12]
     lab["node2"].knows(name)
     assert not lab["node2"].inspect(name).get("Pending")
@@ -29,7 +29,7 @@ def test_joined_by_hand(dockers):
     b.cli("rm", "-f", "c2")
     # The first takes it from the cluster; the other's Docker has a name for nothing, and forgets it when told.
     a.cli("network", "rm", "demo")
-    wait_for(lambda: not lab.etcd.get("network/"), "the network is gone", 5)
+    wait_for(lambda: not lab.etcd.get("network/"), "the network is gone")
     failed = b.cli("run", "--rm", "--network", "demo", "busybox", "true", check=False)
     assert failed.returncode != 0
     b.cli("network", "rm", "demo")
@@ -39,7 +39,7 @@ def test_joined_by_hand(dockers):
 def test_bindings_of_a_node_that_is_removed(dockers):
     lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
     net = a.create("demo")
-    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network")
     lab["node2"].knows("docker-" + net[:12])
     b.create("demo", "--ipam-opt", "ovl.network=" + net, "-o", "ovl.network=" + net)
     assert len(lab.etcd.get("binding/")) == 2
@@ -58,7 +58,7 @@ def test_etcd_is_wiped_and_adopted(dockers):
     """Networks come back by a person's word, and with them what each Docker calls them: without its API nobody else could say it."""
     lab, a, b = dockers.lab, dockers["node1"], dockers["node2"]
     net = a.create("demo")
-    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network", 5)
+    wait_for(lambda: f"network/{net}" in lab.etcd.get("network/"), "the network")
     lab["node2"].knows("docker-" + net[:12])
     b.create("demo", "--ipam-opt", "ovl.network=" + net, "-o", "ovl.network=" + net)
     bound = lab.etcd.get("binding/")

@@ -207,7 +207,7 @@ def test_ordinary_bridge_beside_it(dockers, demo, resolvers):
     becomes(Inside(a, "m2"), DNS, "c2", [demo[1]])
     # Not ours any more: as the others of that bridge.
     a.cli("network", "disconnect", "demo", "m1")
-    wait_for(lambda: "elements" not in a.host.run("nft", "list", "set", "inet", "ovl", "dnsasker4").stdout, "nobody asks there", 5)
+    wait_for(lambda: "elements" not in a.host.run("nft", "list", "set", "inet", "ovl", "dnsasker4").stdout, "nobody asks there")
     a.cli("rm", "-f", "p1", "m1", "m2")
     a.cli("network", "rm", "plain")
 
@@ -240,7 +240,7 @@ def test_input_that_drops(dockers, demo):
     host, c1 = a.host, Inside(a, "c1")
     for rule in ("-A INPUT -i lo -j ACCEPT", "-A INPUT -i eth0 -j ACCEPT", "-P INPUT DROP"):
         host.run("iptables", *rule.split())
-    wait_for(lambda: f"-i {BRIDGE} -p udp" in host.run("iptables", "-S", "INPUT").stdout, "questions are let in", 5)
+    wait_for(lambda: f"-i {BRIDGE} -p udp" in host.run("iptables", "-S", "INPUT").stdout, "questions are let in")
     assert told(c1, DNS, "c2") == [demo[1]] == told(c1, DNS, "c2", tcp=True)
     assert BRIDGE not in "".join(line for line in host.run("iptables", "-S").stdout.splitlines() if "FORWARD" in line and "ovl" in line)
     # A restart of the agent takes nothing away meanwhile.
@@ -248,7 +248,7 @@ def test_input_that_drops(dockers, demo):
     assert BRIDGE not in log and told(c1, DNS, "c2") == [demo[1]]
     for rule in ("-P INPUT ACCEPT", "-D INPUT -i lo -j ACCEPT", "-D INPUT -i eth0 -j ACCEPT"):
         host.run("iptables", *rule.split())
-    wait_for(lambda: BRIDGE not in host.run("iptables", "-S", "INPUT").stdout, "the rules are taken back", 5)
+    wait_for(lambda: BRIDGE not in host.run("iptables", "-S", "INPUT").stdout, "the rules are taken back")
 
 
 def test_agents_restart(dockers, demo):
@@ -287,7 +287,7 @@ def test_nobody_left(dockers, demo):
     a, b = dockers["node1"], dockers["node2"]
     assert redirects(a.host)
     a.cli("rm", "-f", "c1")
-    wait_for(lambda: not redirects(a.host), "the redirection is gone", 5)
+    wait_for(lambda: not redirects(a.host), "the redirection is gone")
     a.run("c1", "--network", "demo")
     assert redirects(a.host)
     becomes(Inside(a, "c1"), DNS, "c2", [demo[1]])

@@ -85,7 +85,7 @@ def test_left_while_others_use_it(dockers):
     b.knows("demo")
     b.run("c2", "--network", "demo")
     a.cli("network", "rm", "demo")
-    wait_for(lambda: lab["node1"].inspect("demo").get("Left"), "left on node1", 5)
+    wait_for(lambda: lab["node1"].inspect("demo").get("Left"), "left on node1")
     assert "docker network rm" in lab.tail(lab["node1"].log) or "others use it" in lab.tail(lab["node1"].log)
     a.forgets("demo")
     # A restart of the agent brings it back no more than the comparison does.
@@ -96,7 +96,7 @@ def test_left_while_others_use_it(dockers):
     # Asked for again.
     again = a.create("demo", "--ipam-opt", "ovl.network=demo", "-o", "ovl.network=" + net)
     assert again != net
-    wait_for(lambda: not lab["node1"].inspect("demo").get("Left"), "not left any more", 5)
+    wait_for(lambda: not lab["node1"].inspect("demo").get("Left"), "not left any more")
     a.run("c1", "--network", "demo")
     a.reaches("c1", b.ip4("c2", "demo"))
     a.cli("rm", "-f", "c1")

@@ -140,7 +140,7 @@ def test_removed_while_others_use_it(dockers):
     assert f"network/{net}" in lab.etcd.keys("network/")
     # Shown, and not made again: neither by what happens to the network nor at the next start.
     lab["node1"].knows("used")
-    wait_for(lambda: lab["node1"].inspect("used")["Left"] is True, "inspect tells that it is left", 5)
+    wait_for(lambda: lab["node1"].inspect("used")["Left"] is True, "inspect tells that it is left")
     assert "used" in lab.tail(lab["node1"].log, 20000)
     two.run("c3", "--network", "used")
     lab["node1"].stop()

@@ -75,8 +75,9 @@ def test_an_endpoint_that_only_docker_has(dockers, demo):
 def test_an_interface_that_is_lost(dockers, demo):
     one = dockers["node1"]
     one.run("cut", "--network", "demo")
-    inside = one.host.get("/endpoints")
-    port = next(e for e in inside if e["Name"] == "cut")["Id"][:12]
+    # Its name comes a moment after the container.
+    wait_for(lambda: "cut" in [e["Name"] for e in one.host.get("/endpoints")], "the endpoint has its name")
+    port = next(e for e in one.host.get("/endpoints") if e["Name"] == "cut")["Id"][:12]
     one.host.overlay_run("ip", "link", "del", "ve" + port)
     wait_for(lambda: one.host.findings() != [], "it is found", 20)
     cure = cure_of(one.host.findings(), "docker", "^container cut on network demo: the interface that Docker was given is gone$")

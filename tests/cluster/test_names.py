@@ -90,7 +90,7 @@ def test_across_nodes_and_on_one(lab, demo):
             pings(host, name, other.upper())
     # The name goes with the container.
     two.ctl("stop", "-t", "0", "c2")
-    wait_for(lambda: finds(one, "c1", "c2") == [], "c2 is forgotten on node1", 1)
+    wait_for(lambda: finds(one, "c1", "c2") == [], "c2 is forgotten on node1")
 
 
 def test_user_defined_bridge(lab):
@@ -136,12 +136,12 @@ def test_a_second_network_at_once(lab, demo):
     assert finds(two, "c2", "c1") == [] and finds(one, "c1", "c2") == []
     one.ctl("network", "connect", "second", "c1")
     assert finds(one, "c1", "c2")  # it asks its own node, which knew before it replied
-    wait_for(lambda: finds(two, "c2", "c1"), "c1 is known on the other network", 1)
+    wait_for(lambda: finds(two, "c2", "c1"), "c1 is known on the other network")
     pings(one, "c1", "c2")
     pings(two, "c2", "c1")
     one.ctl("network", "disconnect", "second", "c1")
     assert finds(one, "c1", "c2") == []
-    wait_for(lambda: finds(two, "c2", "c1") == [], "c1 is forgotten on the other network", 1)
+    wait_for(lambda: finds(two, "c2", "c1") == [], "c1 is forgotten on the other network")
     two.ctl("stop", "-t", "0", "c2")
     one.ctl("network", "rm", "second")
 
@@ -171,7 +171,7 @@ def test_types(lab, demo):
     run(two, "shop", "--network", demo, "-p", "8080:80", "--expose", "5353/udp")
     gw = gateway(one, demo)
     ip = two.get("/containers/shop/json")["NetworkSettings"]["Networks"][demo]["IPAddress"]
-    wait_for(lambda: dig(c1, gw, "shop")[0] == "NOERROR", "shop is known on node1", 1)
+    wait_for(lambda: dig(c1, gw, "shop")[0] == "NOERROR", "shop is known on node1")
     status, flags, records = dig(c1, gw, "ShOp", "A")
     assert records == [("ShOp.", "A", ip)] and "aa" in flags and "ra" in flags
     assert dig(c1, gw, "shop", "AAAA")[::2] == ("NOERROR", [])
@@ -194,7 +194,7 @@ def test_ipv6(lab):
     lab.everywhere("six")
     run(one, "c1", "--network", "six")
     run(two, "c2", "--network", "six")
-    wait_for(lambda: inside(one, "c1", "getent", "ahostsv6", "c2", check=False).returncode == 0, "c2 has an AAAA", 1)
+    wait_for(lambda: inside(one, "c1", "getent", "ahostsv6", "c2", check=False).returncode == 0, "c2 has an AAAA")
     inside(one, "c1", "ping", "-6", "-c1", "-W2", "c2")
     ip6 = two.get("/containers/c2/json")["NetworkSettings"]["Networks"]["six"]["GlobalIPv6Address"]
     # By IPv6, too, and backwards.

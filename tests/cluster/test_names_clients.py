@@ -267,7 +267,7 @@ def test_sizes(lab, c1):
     firsts = {ask(c1, server, "sixty", edns=1232).data()[0] for _ in range(20)}
     assert len(firsts) > 5, firsts
     ghosts.remove(network, ids)
-    wait_for(lambda: told(c1, server, "sixty") == "NXDOMAIN" or told(c1, server, "sixty.wide.ovl") == "NXDOMAIN", "they are gone", 5)
+    wait_for(lambda: told(c1, server, "sixty") == "NXDOMAIN" or told(c1, server, "sixty.wide.ovl") == "NXDOMAIN", "they are gone")
     c1.disconnect("wide")
     lab["node1"].ctl("network", "rm", "wide")
 
